@@ -1,0 +1,1 @@
+//! The broker: who may do what, when.

@@ -1,0 +1,1 @@
+//! The official clients, against ours and against the reference.

@@ -1,0 +1,1 @@
+//! What is kept: commit log, consume queues and index in RocketMQ's file layout.
