@@ -1,0 +1,3 @@
+//! The official clients against the target that `BOOSTERMQ_COMPAT_TARGET` names.
+
+mod restart;
