@@ -4,3 +4,8 @@
 pub mod message;
 pub mod names;
 pub mod offsets;
+pub mod code;
+pub mod command;
+pub mod frame;
+pub mod header;
+pub mod request;
