@@ -1,0 +1,276 @@
+//! All consume queues of a store, found by topic and number.
+
+use std::fs::{DirEntry, ReadDir};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use boostermq_remoting::names::{QueueId, Topic};
+use boostermq_remoting::offsets::PhysicalOffset;
+use dashmap::DashMap;
+use parking_lot::RwLock;
+
+use super::unit::UNIT_SIZE_I64;
+use super::{ConsumeQueue, QueueError};
+use crate::queue_files::QueueFiles;
+
+/// The queues of one topic, in the order of their numbers.
+#[derive(Default)]
+struct TopicQueues(RwLock<Vec<Arc<ConsumeQueue>>>);
+
+impl TopicQueues {
+    fn get(&self, queue_id: QueueId) -> Option<Arc<ConsumeQueue>> {
+        let queues = self.0.read();
+        // Numbers mostly have no gaps, so that a queue stands at its number.
+        let guess = queues.get(queue_id.0 as usize).filter(|queue| queue.queue_id() == queue_id);
+        let found = guess.or_else(|| {
+            let index = queues.binary_search_by_key(&queue_id, |queue| queue.queue_id()).ok()?;
+            queues.get(index)
+        });
+        found.map(Arc::clone)
+    }
+}
+
+/// All consume queues of a store.
+pub struct QueueTable {
+    topics: DashMap<Topic, Arc<TopicQueues>>,
+    files: Arc<QueueFiles>,
+}
+
+impl QueueTable {
+    /// A table without queues. Their files lie under `folder` (the store's `consumequeue`), `file_size` bytes each, rounded up
+    /// to whole units (`mappedFileSizeConsumeQueue`); at most `open_files` of them are open at once.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>, file_size: u64, open_files: usize) -> Self {
+        let units = i64::try_from(file_size).unwrap_or(i64::MAX / 2).div_euclid(UNIT_SIZE_I64);
+        let is_whole = file_size.is_multiple_of(UNIT_SIZE_I64.cast_unsigned());
+        let file_size = (units + i64::from(!is_whole)).max(1) * UNIT_SIZE_I64;
+        Self { topics: DashMap::new(), files: Arc::new(QueueFiles::new(folder.into(), file_size, open_files)) }
+    }
+
+    /// The queue, if there is one.
+    #[must_use]
+    pub fn get(&self, topic: &str, queue_id: QueueId) -> Option<Arc<ConsumeQueue>> {
+        self.topics.get(topic)?.get(queue_id)
+    }
+
+    /// The queue; a new one has no files until its first unit.
+    pub fn get_or_create(&self, topic: &Topic, queue_id: QueueId) -> Arc<ConsumeQueue> {
+        let queues = match self.topics.get(topic.as_str()) {
+            Some(queues) => Arc::clone(&queues),
+            None => Arc::clone(&self.topics.entry(topic.clone()).or_default()),
+        };
+        if let Some(queue) = queues.get(queue_id) {
+            return queue;
+        }
+        let mut queues = queues.0.write();
+        match queues.binary_search_by_key(&queue_id, |queue| queue.queue_id()) {
+            Ok(index) => Arc::clone(&queues[index]),
+            Err(index) => {
+                let queue = Arc::new(ConsumeQueue::new(topic.clone(), queue_id, Arc::clone(&self.files)));
+                queues.insert(index, Arc::clone(&queue));
+                queue
+            }
+        }
+    }
+
+    /// All queues there are now.
+    #[must_use]
+    pub fn queues(&self) -> Vec<Arc<ConsumeQueue>> {
+        // Copied topic by topic: no lock of the table is held while a caller works.
+        let mut all = Vec::new();
+        for topic in &self.topics {
+            all.extend(topic.0.read().iter().map(Arc::clone));
+        }
+        all
+    }
+
+    /// The topics that have queues.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Topic> {
+        self.topics.iter().map(|topic| topic.key().clone()).collect()
+    }
+
+    /// Finds the queues that have files. Their ends are unknown until [`QueueTable::recover_all`].
+    ///
+    /// # Errors
+    /// [`QueueError`]: a file of a wrong name or length, queues kept by RocksDB, or what the file system said.
+    pub fn load(&self) -> Result<(), QueueError> {
+        let root = self.files.root().to_path_buf();
+        let Some(topics) = folder(&root)? else { return Ok(()) };
+        if root.join("CURRENT").exists() {
+            return Err(QueueError::RocksDb { path: root });
+        }
+        for topic in topics {
+            let topic = topic.map_err(QueueError::io("listing", &root))?;
+            let name = topic.file_name().to_str().and_then(Topic::parse_stored);
+            let (true, Some(name)) = (is_folder(&topic)?, name) else {
+                tracing::warn!(path = %topic.path().display(), "not a topic's folder; passed over");
+                continue;
+            };
+            self.load_topic(&name, &topic.path())?;
+        }
+        Ok(())
+    }
+
+    fn load_topic(&self, topic: &Topic, path: &Path) -> Result<(), QueueError> {
+        let Some(queues) = folder(path)? else { return Ok(()) };
+        for queue in queues {
+            let queue = queue.map_err(QueueError::io("listing", path))?;
+            let number = queue.file_name().to_str().and_then(queue_number);
+            let (true, Some(number)) = (is_folder(&queue)?, number) else {
+                tracing::warn!(path = %queue.path().display(), "not a queue's folder; passed over");
+                continue;
+            };
+            self.get_or_create(topic, number).load(&queue.path())?;
+        }
+        Ok(())
+    }
+
+    /// Finds the ends of all queues; `is_thorough` after a crash. Also sets every queue's next offset to its end.
+    ///
+    /// # Errors
+    /// [`QueueError::Io`].
+    pub fn recover_all(&self, is_thorough: bool) -> Result<(), QueueError> {
+        self.queues().iter().try_for_each(|queue| {
+            queue.recover(is_thorough)?;
+            queue.set_next_offset(queue.max_offset());
+            Ok(())
+        })
+    }
+
+    /// Sets every queue's next offset to its end. The caller holds the append lock, and everything in the log is in the queues.
+    pub(crate) fn reset_next_offsets(&self) {
+        for queue in self.queues() {
+            queue.set_next_offset(queue.max_offset());
+        }
+    }
+
+    /// Takes away all units of records that end past `physical_offset`.
+    ///
+    /// # Errors
+    /// [`QueueError::Io`].
+    pub(crate) fn truncate_all(&self, physical_offset: PhysicalOffset) -> Result<(), QueueError> {
+        self.queues().iter().try_for_each(|queue| queue.truncate(physical_offset))
+    }
+
+    /// Moves the begin of all queues to where the log begins now.
+    ///
+    /// # Errors
+    /// [`QueueError::Io`].
+    pub(crate) fn correct_min_all(&self, min_physical: PhysicalOffset) -> Result<(), QueueError> {
+        self.queues().iter().try_for_each(|queue| queue.correct_min(min_physical))
+    }
+
+    /// Deletes queue files whose messages have all left the log.
+    ///
+    /// # Errors
+    /// [`QueueError::Io`].
+    pub(crate) fn delete_expired_all(&self, min_physical: PhysicalOffset) -> Result<(), QueueError> {
+        self.queues().iter().try_for_each(|queue| queue.delete_expired(min_physical))
+    }
+
+    /// Writes what all queues hold in memory. With `is_thorough`, everything pushed before the call is on disk when it
+    /// returns; otherwise files with two or more pages waiting are synced.
+    ///
+    /// # Errors
+    /// The first [`QueueError::Io`]; the other queues are flushed all the same.
+    pub fn flush_all(&self, is_thorough: bool) -> Result<(), QueueError> {
+        self.queues().iter().map(|queue| queue.flush(is_thorough)).fold(Ok(()), Result::and)
+    }
+
+    /// The furthest end of a record in any queue; `None` when no queue has a message.
+    #[must_use]
+    pub fn max_physical_offset(&self) -> Option<PhysicalOffset> {
+        self.queues().iter().filter_map(|queue| queue.max_physical_offset()).max()
+    }
+
+    /// Deletes the queues of a topic with their files. Returns whether it had any.
+    ///
+    /// # Errors
+    /// The first [`QueueError::Io`]; the topic is out of the table all the same.
+    pub fn delete_topic(&self, topic: &str) -> Result<bool, QueueError> {
+        let Some((topic, queues)) = self.topics.remove(topic) else { return Ok(false) };
+        let queues = queues.0.read();
+        queues.iter().map(|queue| queue.destroy()).fold(Ok(()), Result::and)?;
+        let path = self.files.root().join(topic.as_str());
+        match std::fs::remove_dir(&path) {
+            // Something else lies in it, or it was made anew meanwhile: not ours to delete.
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
+                Err(QueueError::io("deleting the folder", path)(error))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Deletes all queues: for a store whose log is gone.
+    ///
+    /// # Errors
+    /// [`QueueError::Io`].
+    pub(crate) fn delete_all(&self) -> Result<(), QueueError> {
+        self.topics().iter().try_for_each(|topic| self.delete_topic(topic.as_str()).map(|_| ()))
+    }
+}
+
+impl ConsumeQueue {
+    /// Finds the files of a queue in `path` and checks their names and lengths.
+    fn load(&self, path: &Path) -> Result<(), QueueError> {
+        let size = self.files.file_size();
+        let mut bases = Vec::new();
+        for file in folder(path)?.into_iter().flatten() {
+            let file = file.map_err(QueueError::io("listing", path))?;
+            let kind = file.metadata().map_err(QueueError::io("looking at", file.path()))?;
+            if kind.is_dir() {
+                continue;
+            }
+            let base = file.file_name().to_str().and_then(|name| name.parse::<i64>().ok());
+            match base.filter(|base| (0..i64::MAX - size).contains(base) && base % size == 0) {
+                Some(base) => bases.push((base, kind.len())),
+                None => return Err(QueueError::FileName { path: file.path() }),
+            }
+        }
+        bases.sort_unstable();
+        // A file that was being made when the machine stopped.
+        if let Some((base, 0)) = bases.last().copied() {
+            self.remove_file(base)?;
+            bases.pop();
+        }
+        if let Some((base, found)) = bases.iter().find(|(_, length)| i64::try_from(*length) != Ok(size)).copied() {
+            return Err(QueueError::FileSize { path: self.file_path(base), found, expected: size });
+        }
+        let (Some((first, _)), Some((last, _))) = (bases.first(), bases.last()) else { return Ok(()) };
+        if (last - first) / size + 1 != bases.len() as i64 {
+            tracing::error!(
+                path = %path.display(), files = bases.len(),
+                "files are missing in the row of this consume queue; consumers pass over their messages"
+            );
+        }
+        let mut tail = self.tail.lock();
+        tail.files = *first..*last + size;
+        // Until recovery has found the end, the queue is empty.
+        tail.restart_at(*first);
+        self.min_offset.store(first / UNIT_SIZE_I64, Ordering::Release);
+        self.max_offset.store(first / UNIT_SIZE_I64, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// The entries of a folder; `None` when there is no such folder.
+fn folder(path: &Path) -> Result<Option<ReadDir>, QueueError> {
+    match std::fs::read_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        other => other.map(Some).map_err(QueueError::io("listing", path)),
+    }
+}
+
+fn is_folder(entry: &DirEntry) -> Result<bool, QueueError> {
+    let kind: io::Result<_> = entry.file_type();
+    Ok(kind.map_err(QueueError::io("looking at", entry.path()))?.is_dir())
+}
+
+/// The number in the name of a queue's folder, as this store would write it.
+fn queue_number(name: &str) -> Option<QueueId> {
+    let number = name.parse::<i32>().ok().and_then(QueueId::from_wire)?;
+    (number.to_string() == name).then_some(number)
+}
