@@ -4,8 +4,14 @@
 //! bodies. Never opens a file, asks a clock or knows a request. Imports nothing of this crate but
 //! [`crate::names`] and [`crate::offsets`], so that it can become a crate of its own.
 
+pub mod batch;
+pub mod compress;
 pub mod flags;
+pub mod id;
+mod owned;
 pub mod properties;
 pub mod property_name;
 pub mod record;
 pub mod tags;
+
+pub use owned::Message;

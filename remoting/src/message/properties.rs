@@ -158,3 +158,6 @@ impl PropertyMap {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;

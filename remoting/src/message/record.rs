@@ -62,3 +62,6 @@ pub enum RecordVersion {
 pub fn body_crc(body: &[u8]) -> u32 {
     crc32fast::hash(body) & 0x7FFF_FFFF
 }
+
+#[cfg(test)]
+mod tests;
