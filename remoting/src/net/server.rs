@@ -1,0 +1,461 @@
+//! Accepts connections and runs one task for each.
+//!
+//! The task reads what the socket has, hands every whole frame in it to the [`Service`], and writes all answers
+//! in one vectored write. Answers that come later reach it through [`Connection::send`]. It stops reading from a
+//! peer that does not read its answers. Upstream: `NettyRemotingServer` (facts/protocol-client.md 1.1).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::MemoryBudget;
+use super::connection::{Connection, ConnectionId, Port};
+use super::outbox::Outbox;
+use crate::command::RemotingCommand;
+use crate::frame::{FRAME_PREFIX_LENGTH, Frame, Split, split};
+use crate::header::{HeaderScratch, HeaderView, decode};
+
+/// Bytes a new connection may read at once; doubled while the socket has more.
+const READ_BUFFER_START: usize = 8 * 1024;
+/// Bytes a connection reads at once at most, frames longer than this excepted.
+const READ_BUFFER_FULL: usize = 256 * 1024;
+/// A connection with more unwritten answers than this is not read from.
+const READ_PAUSE: usize = 4 * 1024 * 1024;
+/// How long a stopping server lets its connections write their last answers.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Limits of a server.
+#[derive(Clone, Debug)]
+pub struct ServerLimits {
+    /// Connections at once; further ones are closed as they come.
+    pub connections: usize,
+    /// A connection with neither reads nor writes for this long is closed.
+    pub idle: Duration,
+    /// Unwritten answers of one connection, in bytes; more closes it.
+    pub unwritten: usize,
+    /// What all connections hold in buffers.
+    pub memory: Arc<MemoryBudget>,
+}
+
+/// One request as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// The connection it came by.
+    pub connection: &'a Arc<Connection>,
+    /// Its header.
+    pub header: &'a HeaderView<'a>,
+    /// Its frame: codec and body.
+    pub frame: &'a Frame<'a>,
+}
+
+/// What a server does with requests.
+pub trait Service: Send + Sync + 'static {
+    /// What it keeps for a connection.
+    type Session: Send;
+    /// A connection was accepted.
+    fn open(self: &Arc<Self>, connection: &Arc<Connection>) -> Self::Session;
+    /// A request arrived. Answers that are ready go into `out`; the connection keeps reading whatever happens.
+    fn request(self: &Arc<Self>, session: &mut Self::Session, incoming: &Incoming<'_>, out: &mut Outbox);
+    /// The last whole frame of one read has been handed over.
+    fn end_of_read(self: &Arc<Self>, session: &mut Self::Session, connection: &Arc<Connection>, out: &mut Outbox);
+    /// The answers of one read are with the kernel, or wait for the peer.
+    fn written(self: &Arc<Self>, session: &mut Self::Session);
+    /// The connection is gone.
+    fn close(self: &Arc<Self>, session: Self::Session, connection: &Arc<Connection>);
+}
+
+/// A bound and listening server; dropping it does not stop its tasks, [`Server::stop`] does.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    open: Arc<OpenConnections>,
+}
+
+#[derive(Debug, Default)]
+struct OpenConnections {
+    count: AtomicUsize,
+    none: Notify,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Binds a listening socket.
+///
+/// # Errors
+/// An error whose text names the address and the usual cause.
+pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let listen = || {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::STREAM,
+            Some(socket2::Protocol::TCP),
+        )?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(backlog.min(i32::MAX as u32) as i32)?;
+        TcpListener::from_std(socket.into())
+    };
+    listen().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => io::Error::new(
+            error.kind(),
+            format!("{address} is taken by another process; stop it or choose another listenPort"),
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            io::Error::new(error.kind(), format!("{address} is no address of this machine; correct bindAddress"))
+        }
+        _ => io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")),
+    })
+}
+
+/// Serves `listener` until [`Server::stop`].
+///
+/// # Errors
+/// When the listener's own address cannot be read.
+pub fn serve<S: Service>(
+    listener: TcpListener,
+    port: Port,
+    service: Arc<S>,
+    limits: ServerLimits,
+) -> io::Result<Server> {
+    let address = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+    let open = Arc::new(OpenConnections::default());
+    tokio::spawn(accept(listener, port, service, limits, stopped, open.clone()));
+    Ok(Server { address, stop, open })
+}
+
+impl Server {
+    /// The address it listens on.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections open now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.open.count.load(Ordering::Relaxed)
+    }
+
+    /// Stops accepting and reading, lets connections write what is queued, closes them, and waits until they are
+    /// gone, at most a few seconds.
+    pub async fn stop(&self) {
+        let _ = self.stop.send(true);
+        let gone = async {
+            loop {
+                let none = self.open.none.notified();
+                if self.open.count.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+                none.await;
+            }
+        };
+        let _ = tokio::time::timeout(LINGER + Duration::from_secs(1), gone).await;
+    }
+}
+
+async fn accept<S: Service>(
+    listener: TcpListener,
+    port: Port,
+    service: Arc<S>,
+    limits: ServerLimits,
+    mut stop: watch::Receiver<bool>,
+    open: Arc<OpenConnections>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.changed() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let count = open.count.fetch_add(1, Ordering::AcqRel);
+                if count >= limits.connections {
+                    open.count.fetch_sub(1, Ordering::AcqRel);
+                    tracing::warn!(%peer, limit = limits.connections, "refused a connection: the limit is reached");
+                    continue;
+                }
+                tokio::spawn(run(stream, peer, port, service.clone(), limits.clone(), stop.clone(), open.clone()));
+            }
+            Err(error) => {
+                // Out of descriptors, mostly: wait for some to be given back instead of spinning.
+                tracing::error!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Calls [`Service::close`] and counts down whatever ends the task, a panic included.
+struct Open<S: Service> {
+    service: Arc<S>,
+    connection: Arc<Connection>,
+    session: Option<S::Session>,
+    limits: ServerLimits,
+    /// Bytes taken from the memory budget.
+    taken: usize,
+    open: Arc<OpenConnections>,
+}
+
+impl<S: Service> Drop for Open<S> {
+    fn drop(&mut self) {
+        self.connection.close();
+        if let Some(session) = self.session.take() {
+            self.service.close(session, &self.connection);
+        }
+        self.limits.memory.give(self.taken);
+        if self.open.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.open.none.notify_waiters();
+        }
+    }
+}
+
+async fn run<S: Service>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    port: Port,
+    service: Arc<S>,
+    limits: ServerLimits,
+    mut stop: watch::Receiver<bool>,
+    open: Arc<OpenConnections>,
+) {
+    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    let peer = canonical(peer);
+    let local = stream.local_addr().map_or(peer, canonical);
+    let _ = stream.set_nodelay(true);
+    let id = ConnectionId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
+    let connection = Arc::new(Connection::new(id, peer, local, port, limits.unwritten));
+    let session = Some(service.open(&connection));
+    let idle = limits.idle;
+    let mut task = Task {
+        open: Open { service, connection, session, limits, taken: 0, open },
+        stream,
+        buffer: Vec::new(),
+        start: 0,
+        end: 0,
+        scratch: HeaderScratch::default(),
+        out: Outbox::default(),
+        more: false,
+    };
+    let mut active = Instant::now();
+    let timer = tokio::time::sleep_until(active + idle);
+    tokio::pin!(timer);
+    let mut deadline = None;
+    if let Err(error) = async {
+        loop {
+            task.open.connection.take_inbox(&mut task.out);
+            if !task.out.is_empty() {
+                task.write()?;
+            }
+            let closing = deadline.is_some() || !task.open.connection.is_open();
+            if closing {
+                if task.out.is_empty() && !task.open.connection.has_inbox()
+                    || !task.open.connection.is_open() && deadline.is_none()
+                {
+                    return Ok(());
+                }
+            } else if task.more && task.out.pending() < READ_PAUSE {
+                task.handle()?;
+                continue;
+            }
+            let reading = !closing && task.out.pending() < READ_PAUSE;
+            let interest = match (reading, task.out.is_empty()) {
+                (true, true) => Interest::READABLE,
+                (true, false) => Interest::READABLE | Interest::WRITABLE,
+                (false, false) => Interest::WRITABLE,
+                (false, true) => return Ok(()),
+            };
+            tokio::select! {
+                ready = task.stream.ready(interest) => {
+                    active = Instant::now();
+                    if reading && ready?.is_readable() && !task.read()? {
+                        return Ok(());
+                    }
+                }
+                () = task.open.connection.woken() => {}
+                () = &mut timer => {
+                    if let Some(deadline) = deadline && Instant::now() >= deadline {
+                        return Ok(());
+                    }
+                    if active.elapsed() >= idle {
+                        tracing::debug!(%peer, "closing an idle connection");
+                        return Ok(());
+                    }
+                    task.release();
+                    timer.as_mut().reset(active + idle);
+                }
+                _ = stop.changed(), if deadline.is_none() => {
+                    let end = Instant::now() + LINGER;
+                    deadline = Some(end);
+                    timer.as_mut().reset(end);
+                }
+            }
+        }
+    }
+    .await
+    {
+        let error: ConnectionError = error;
+        match error {
+            ConnectionError::Io(error) => tracing::debug!(%peer, %error, "a connection broke"),
+            error => tracing::warn!(%peer, %error, "closing a connection"),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ConnectionError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("malformed frame: {0}")]
+    Frame(#[from] crate::frame::FrameError),
+    #[error("malformed header: {0}")]
+    Header(#[from] crate::header::HeaderError),
+    #[error("the memory for connections is used up ({0} bytes); raise connectionMemoryLimit or lower the load")]
+    Memory(usize),
+}
+
+struct Task<S: Service> {
+    open: Open<S>,
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// Unread bytes are `buffer[start..end]`.
+    start: usize,
+    end: usize,
+    scratch: HeaderScratch,
+    out: Outbox,
+    /// Unread bytes may hold a whole frame: handling stopped because the peer must read first.
+    more: bool,
+}
+
+impl<S: Service> Task<S> {
+    /// Reads once and handles what came; false at the end of the stream.
+    fn read(&mut self) -> Result<bool, ConnectionError> {
+        self.make_room()?;
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        let offered = room.len();
+        match self.stream.try_read(room) {
+            Ok(0) => return Ok(false),
+            Ok(count) => {
+                self.end += count;
+                self.handle()?;
+                if count == offered && self.buffer.len() < READ_BUFFER_FULL {
+                    self.grow(self.buffer.len() * 2)?;
+                }
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(true)
+    }
+
+    fn make_room(&mut self) -> Result<(), ConnectionError> {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            if self.buffer.len() > READ_BUFFER_FULL {
+                // A long frame has been dealt with: its room goes back.
+                self.open.limits.memory.give(self.buffer.len() - READ_BUFFER_FULL);
+                self.open.taken -= self.buffer.len() - READ_BUFFER_FULL;
+                self.buffer.truncate(READ_BUFFER_FULL);
+                self.buffer.shrink_to_fit();
+            }
+        }
+        if self.buffer.is_empty() {
+            return self.grow(READ_BUFFER_START);
+        }
+        if self.end == self.buffer.len() {
+            if self.start > 0 {
+                self.buffer.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            } else {
+                // One frame fills the buffer. It grows only as fast as bytes really arrive.
+                self.grow(self.buffer.len() * 2)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn grow(&mut self, length: usize) -> Result<(), ConnectionError> {
+        let more = length.saturating_sub(self.buffer.len());
+        if !self.open.limits.memory.take(more) {
+            return Err(ConnectionError::Memory(self.open.limits.memory.used()));
+        }
+        self.open.taken += more;
+        self.buffer.resize(length, 0);
+        Ok(())
+    }
+
+    /// Gives memory back while the connection is quiet.
+    fn release(&mut self) {
+        if self.start == self.end {
+            self.buffer = Vec::new();
+            self.open.limits.memory.give(std::mem::take(&mut self.open.taken));
+            self.scratch = HeaderScratch::default();
+            self.out.release();
+        }
+    }
+
+    /// Hands over every whole frame, then writes the answers.
+    fn handle(&mut self) -> Result<(), ConnectionError> {
+        self.more = false;
+        let Some(session) = self.open.session.as_mut() else { return Ok(()) };
+        let service = &self.open.service;
+        let connection = &self.open.connection;
+        let mut failed = None;
+        while self.end - self.start >= FRAME_PREFIX_LENGTH {
+            if self.out.pending() >= READ_PAUSE {
+                self.more = true;
+                break;
+            }
+            let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+            let (frame, used) = match split(unread) {
+                Ok(Split::Whole(frame, used)) => (frame, used),
+                Ok(Split::Partial(_)) => break,
+                Err(error) => {
+                    failed = Some(error.into());
+                    break;
+                }
+            };
+            match decode(frame.codec, frame.header, &mut self.scratch) {
+                Ok(header) if header.is_response() => {
+                    connection.answered(RemotingCommand::from_view(&header, &frame));
+                }
+                Ok(header) => {
+                    let incoming = Incoming { connection, header: &header, frame: &frame };
+                    service.request(session, &incoming, &mut self.out);
+                }
+                Err(error) => {
+                    failed = Some(ConnectionError::from(error));
+                    break;
+                }
+            }
+            self.start += used;
+        }
+        service.end_of_read(session, connection, &mut self.out);
+        // What was understood is answered before a broken frame closes the connection.
+        let wrote = self.write();
+        if let Some(session) = self.open.session.as_mut() {
+            self.open.service.written(session);
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => wrote,
+        }
+    }
+
+    fn write(&mut self) -> Result<(), ConnectionError> {
+        let stream = &self.stream;
+        self.out.write_with(|slices| stream.try_write_vectored(slices))?;
+        Ok(())
+    }
+}
