@@ -1,0 +1,95 @@
+//! Why a key does nothing here: each reason once, as an operator reads it at start and in `CONFIG.md`.
+
+/// Parts of the product that this version does not have.
+macro_rules! absent {
+    ($($name:ident = $part:literal;)*) => { $(
+        #[doc = concat!("The key belongs to ", $part, ".")]
+        pub const $name: &str = concat!("this version has no ", $part);
+    )* };
+}
+absent! {
+    ACCESS = "access control";
+    ACCOUNTS = "accounting for billing";
+    ACTING_MASTER = "replicas that act for a dead master";
+    ADDRESS_SERVER = "discovery of servers by HTTP or DNS";
+    BATCH_QUEUE = "batch queues";
+    COLD = "control of reads of old data";
+    COMPACTION = "compacted topics";
+    CONTAINER = "container of several brokers";
+    CONTROLLER = "failover by a controller";
+    DLEDGER = "commit log kept by Raft";
+    FILTER_BITS = "filter bits computed at dispatch";
+    HA = "replication";
+    LAGGARD = "switch that stops groups which lag behind";
+    LITE = "lite topics";
+    LMQ = "light queues";
+    METRICS = "metrics exporter";
+    MULTI_PATH = "commit log spread over several folders";
+    PLUGIN = "plug-ins around the message store";
+    POP = "pop consumption";
+    QUEUE_EXTENSION = "extension files of consume queues";
+    RECORD_CRC = "checksum over whole records";
+    REGISTRATION = "partial registration: each one carries all topics";
+    STATIC_SUBSCRIPTION = "static subscriptions";
+    STATIC_TOPIC = "static topics";
+    TIMER = "timed messages beyond the delay levels";
+    TLS = "TLS for outgoing connections";
+    TRANSACTION = "transactional messages";
+}
+
+/// The product has no product environments to ask.
+pub const CLUSTER_TEST: &str = "a name server knows its own routes only";
+/// One thread dispatches, woken by each append.
+pub const DISPATCH: &str = "one dispatcher feeds queues and index, woken by each append";
+/// How the store flushes.
+pub const FLUSHER: &str = "the flusher is woken when there is something to flush, and commits in groups";
+/// How the index is kept.
+pub const INDEX: &str = "the index is always written to files, bounded, and rebuilt from the log where it lags";
+/// There is no installation folder.
+pub const INSTALLATION: &str = "a binary needs no installation folder, and the file is the one given with -c";
+/// Relics of upstream that do nothing there either.
+pub const LEGACY: &str = "a relic that has no effect in RocketMQ 5.5.0 either";
+/// How the append lock works.
+pub const LOCKS: &str = "one append lock guards log and queue offsets, held only while bytes are copied";
+/// How logs are set up.
+pub const LOGS: &str = "logging is chosen when the process starts";
+/// How files are mapped.
+pub const MAPPING: &str = "commit-log files are allocated ahead and mapped once; the operating system pages them";
+/// How the first offset of a queue is kept.
+pub const MIN_OFFSET: &str = "the first offset of a queue follows each deletion at once";
+/// How name servers are tried.
+pub const NAMESRV_SCAN: &str = "a broker talks to every name server it has, and connects anew when it must";
+/// Netty is not used.
+pub const NETTY: &str = "it tunes Netty, which is not used";
+/// How groups hear of changes.
+pub const NOTIFY: &str = "members hear of a change at once, and a closing connection knows its groups";
+/// Old name servers.
+pub const OLD_NAMESRV: &str = "requests are understood by name servers of all versions";
+/// Requests in flight are not counted by permits.
+pub const PERMITS: &str = "requests in flight are bounded by memory, not by permits";
+/// Requests run where they are read.
+pub const POOL: &str = "requests run where they are read; there is no pool of threads to size";
+/// Requests do not queue.
+pub const QUEUE: &str = "requests run as they are read and do not wait in a queue";
+/// How consume queues are written.
+pub const QUEUE_BUFFER: &str = "consume queues are written by positioned writes through a small buffer";
+/// How recovery works.
+pub const RECOVERY: &str = "a recovery always checks body, place and order of what it reads";
+/// How deleted files are released.
+pub const RETENTION_READERS: &str = "a deleted file lives on for those who still read it";
+/// RocksDB is not used.
+pub const ROCKSDB: &str = "metadata, queues and index are plain files; RocksDB is not used";
+/// A store in RocksDB cannot be read.
+pub const ROCKSDB_STORE: &str = "consume queues are kept in files; a store in RocksDB cannot be read";
+/// How delayed messages are delivered.
+pub const SCHEDULE: &str = "delayed messages of a level are delivered in order";
+/// There is no second buffer before the page cache.
+pub const STAGING: &str = "messages go straight to the mapped file";
+/// A stop is always orderly.
+pub const STOP: &str = "a stop always answers what was read before it closes";
+/// Threads of the network.
+pub const THREADS: &str = "one thread per CPU serves all connections";
+/// Topic names have one limit.
+pub const TOPIC_LENGTH: &str = "names of topics have the limits of the wire protocol, and records their version";
+/// How pulled messages are sent.
+pub const TRANSFER: &str = "pulled messages are sent from the mapped file without a copy";
