@@ -1,1 +1,3 @@
 //! The broker: who may do what, when.
+
+pub mod config;

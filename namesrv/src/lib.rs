@@ -1,1 +1,3 @@
 //! The name server: who holds which topic.
+
+pub mod config;

@@ -2,3 +2,7 @@
 #![deny(unsafe_code)]
 
 mod mmap;
+
+pub mod config;
+pub mod consume_queue;
+mod queue_files;
