@@ -1,6 +1,6 @@
 module boostermq/compat-tests/clients/go
 
-go 1.24
+go 1.22
 
 require github.com/apache/rocketmq-client-go/v2 v2.1.2
 

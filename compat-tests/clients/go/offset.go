@@ -13,9 +13,9 @@ func offsetCases() []testCase {
 		{"GM06", groupCore, "a new group on a young topic starts at its first message, wherever it asks to start", youngTopic},
 		{"GM17", groupCore, "a group goes on where it was after all its consumers restarted", restartedGroup},
 		{"GM18", groupCore, "offsets are stored every few seconds: a killed consumer repeats only the last ones", killedConsumer},
-		{"GM06F", groupDisk, "from first: everything", func(s *scope) { consumeFrom(s, consumer.ConsumeFromFirstOffset, 0) }},
-		{"GM06L", groupDisk, "from last: only what comes after the start", func(s *scope) { consumeFrom(s, consumer.ConsumeFromLastOffset, 6) }},
-		{"GM06T", groupDisk, "from a time: what was stored since", func(s *scope) { consumeFrom(s, consumer.ConsumeFromTimestamp, 3) }},
+		{"GM06F", groupCore, "a new group on an old topic, from first: everything", func(s *scope) { consumeFrom(s, consumer.ConsumeFromFirstOffset, 0) }},
+		{"GM06L", groupCore, "a new group on an old topic, from last: only what comes after its start", func(s *scope) { consumeFrom(s, consumer.ConsumeFromLastOffset, 6) }},
+		{"GM06T", groupCore, "a new group on an old topic, from a time: what was stored since", func(s *scope) { consumeFrom(s, consumer.ConsumeFromTimestamp, 3) }},
 	}
 }
 
@@ -83,12 +83,10 @@ func consumeFrom(s *scope, where consumer.ConsumeFromWhere, first int) {
 	case <-s.ctx.Done():
 	}
 	s.sendBodies(from, topic, "m", 3, 6)
-	started := s.push(group, topic, all, got.accept, consumer.WithConsumeFromWhere(where),
+	through, pulls := s.onOldTopic()
+	s.push(group, topic, all, got.accept, through, consumer.WithConsumeFromWhere(where),
 		consumer.WithConsumeTimestamp(between.UTC().Format("20060102150405")))
-	s.await("the consumer has its queue", 20*time.Second, func() (bool, string) {
-		_, known := started.GetOffsetDiffMap()[topic]
-		return known, "no queue"
-	})
+	pulls.awaitBodies(s, 20*time.Second, topic)
 	s.send(from, primitive.NewMessage(topic, []byte("m6")))
 	onceEach(s, got.awaitBodies(s, 20*time.Second, numbered("m", first, 7)...), numbered("m", first, 7)...)
 }

@@ -40,11 +40,9 @@ func (t *target) resolver() primitive.NsResolver {
 	return primitive.NewPassthroughResolver(t.nameServers)
 }
 
-// Groups of cases: core ones run on any broker, the others need a broker that was configured for them.
+// Groups of cases: the core ones end within the default limit.
 const (
 	groupCore = "core"
-	// groupDisk needs accessMessageInMemoryMaxRatio=0, so that a new group's offset is "not found" (22) and not 0.
-	groupDisk = "disk"
 	// groupSlow runs for more than a minute: give it -limit 130s.
 	groupSlow = "slow"
 )
