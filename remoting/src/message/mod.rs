@@ -15,3 +15,6 @@ pub mod record;
 pub mod tags;
 
 pub use owned::Message;
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,28 @@ fn the_layout_is_upstreams() {
 }
 
 #[test]
+fn a_batch_of_the_java_client() {
+    // Three messages with flags 0 to 2, as `MessageDecoder.encodeMessages` wrote them.
+    const JAVA: &str = concat!(
+        "0000003500000000000000000000000000000005626f647930001a4b455953016b300257414954017472756502544147",
+        "53015430020000003500000000000000000000000100000005626f647931001a4b455953016b31025741495401747275",
+        "650254414753015431020000003500000000000000000000000200000005626f647932001a4b455953016b3202574149",
+        "540174727565025441475301543202",
+    );
+    let bytes: Vec<u8> =
+        (0..JAVA.len()).step_by(2).map(|at| u8::from_str_radix(&JAVA[at..at + 2], 16).unwrap()).collect();
+    let entries: Vec<_> = BatchEntries::new(&bytes).map(Result::unwrap).collect();
+    assert_eq!(entries.len(), 3);
+    for (number, entry) in (0..).zip(&entries) {
+        assert_eq!(entry.flag, number);
+        assert_eq!(entry.body, format!("body{number}").as_bytes());
+        assert_eq!(entry.properties.get("TAGS"), Some(&*format!("T{number}")));
+        assert_eq!(entry.properties.get("KEYS"), Some(&*format!("k{number}")));
+    }
+    assert_eq!(encoded(&entries), bytes);
+}
+
+#[test]
 fn the_first_three_words_are_not_looked_at() {
     let mut body = encoded(&[BatchEntry { flag: 0, body: b"x", properties: Properties("") }]);
     body[..12].fill(0xAB);
