@@ -1,0 +1,195 @@
+//! The index: finds messages of a topic by key, by unique key and by tag.
+//!
+//! Owns `index/yyyyMMddHHmmssSSS`, a row of hash files ([`IndexFile`]) of which only the newest is written. A message is put under
+//! `TOPIC#UNIQ_KEY`, under `TOPIC#KEY` for each of its keys, and under `TOPIC#T#TAGS` (new in RocketMQ 5.5.0).
+//! Only hashes are kept, so an answer may hold a few messages that were not asked for: whoever asks compares the text.
+//!
+//! The index is derived from the log and never believed against it: what is lost is put again, what is damaged ends a search.
+//! Never here: reading records from the log, deciding how many answers fit a response.
+//!
+//! Upstream: `IndexService`, `IndexFile`.
+
+mod file;
+mod key;
+mod name;
+mod search;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use boostermq_remoting::message::flags::Transaction;
+use boostermq_remoting::message::property_name::{KEYS, TAGS, UNIQ_KEY};
+use boostermq_remoting::message::record::Record;
+use boostermq_remoting::offsets::PhysicalOffset;
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
+use crate::error::FileError;
+pub(crate) use file::Shape;
+use file::{Entry, IndexFile};
+use key::KeyHash;
+pub use search::{IndexAnswer, IndexQuery, KeyKind};
+
+/// Stands between the keys in a message's KEYS property.
+const KEY_SEPARATOR: char = ' ';
+
+/// Why the index could not be opened or written. Messages are kept all the same; they are not found by key.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The file system refused.
+    #[error("index: {0}")]
+    File(#[from] FileError),
+}
+
+/// The index of a store.
+pub(crate) struct Index {
+    dir: PathBuf,
+    shape: Shape,
+    clock: Arc<dyn Clock>,
+    /// Oldest first. Changed only with `writer` held.
+    files: ArcSwap<Vec<Arc<IndexFile>>>,
+    /// Held by whoever puts entries or changes the row of files.
+    writer: Mutex<()>,
+}
+
+impl Index {
+    /// Opens the index files in `dir`.
+    ///
+    /// After a crash (`is_after_crash`) nobody knows which pages of a file that was being written are on disk: files that hold
+    /// entries later than `safe_timestamp` (the checkpoint's indexMsgTimestamp) are deleted, to be built again from
+    /// [`Index::resume_offset`] on.
+    ///
+    /// A file that was written with other numbers of slots or entries is left alone and not searched.
+    ///
+    /// # Errors
+    /// [`IndexError::File`].
+    pub(crate) fn open(
+        dir: &Path,
+        shape: Shape,
+        clock: Arc<dyn Clock>,
+        is_after_crash: bool,
+        safe_timestamp: i64,
+    ) -> Result<Self, IndexError> {
+        let mut files = Vec::new();
+        for path in name::list(dir)? {
+            let Some(file) = IndexFile::open(&path, shape)? else {
+                tracing::warn!(
+                    path = %path.display(),
+                    "this index file was written with another maxHashSlotNum or maxIndexNum and is not searched"
+                );
+                continue;
+            };
+            if is_after_crash && file.end_timestamp() > safe_timestamp {
+                tracing::info!(path = %path.display(), "this index file was being written in a crash and is built again");
+                file.remove()?;
+            } else {
+                files.push(Arc::new(file));
+            }
+        }
+        Ok(Self { dir: dir.to_owned(), shape, clock, files: ArcSwap::from_pointee(files), writer: Mutex::new(()) })
+    }
+
+    /// From where on records may be missing: recovery puts all records from here to the end of the log. What is there already
+    /// is passed over.
+    pub(crate) fn resume_offset(&self) -> PhysicalOffset {
+        self.files.load().last().map_or(PhysicalOffset::ZERO, |file| file.end_offset())
+    }
+
+    /// Puts a record under all its keys. Called in the order of the log by the one dispatcher. A record before the end of the
+    /// newest file is passed over: it was put before.
+    ///
+    /// # Errors
+    /// [`IndexError::File`] when a new file could not be made. The record is not, or not wholly, in the index then; the caller may
+    /// try again.
+    pub(crate) fn put(&self, record: &Record<'_>) -> Result<(), IndexError> {
+        if record.sys_flag().transaction() == Transaction::Rollback {
+            return Ok(());
+        }
+        let (mut unique_key, mut keys, mut tags) = (None, None, None);
+        for (name, value) in record.properties().iter() {
+            match name {
+                UNIQ_KEY => unique_key = Some(value),
+                KEYS => keys = Some(value),
+                TAGS => tags = Some(value),
+                _ => {}
+            }
+        }
+        if unique_key.is_none() && keys.is_none() && tags.is_none() {
+            return Ok(());
+        }
+        let _writer = self.writer.lock();
+        let mut last = self.files.load().last().cloned();
+        if last.as_ref().is_some_and(|file| record.physical_offset() < file.end_offset()) {
+            return Ok(());
+        }
+        let topic = KeyHash::of_topic(record.topic());
+        let keys = keys.into_iter().flat_map(|keys| keys.split(KEY_SEPARATOR)).filter(|key| !key.is_empty());
+        let plain = unique_key.into_iter().chain(keys).map(|key| topic.with_key(key));
+        for key in plain.chain(tags.map(|tags| topic.with_tags(tags))) {
+            let file = match last.take() {
+                Some(file) if !file.is_full() => file,
+                full => self.add_file(full.as_deref())?,
+            };
+            file.put(Entry { key, physical_offset: record.physical_offset() }, record.store_timestamp());
+            last = Some(file);
+        }
+        Ok(())
+    }
+
+    /// Makes the next file. The caller holds `writer`.
+    fn add_file(&self, full: Option<&IndexFile>) -> Result<Arc<IndexFile>, IndexError> {
+        let path = self.dir.join(name::next(self.clock.now_ms(), full.map(IndexFile::path)));
+        let file = Arc::new(IndexFile::create(&path, self.shape, full)?);
+        let mut files = self.files.load().as_ref().clone();
+        files.push(Arc::clone(&file));
+        self.files.store(Arc::new(files));
+        Ok(file)
+    }
+
+    /// Writes full files to disk; with `is_thorough` the one being written too. Returns the store timestamp up to which the index
+    /// is on disk if that has changed: the checkpoint's indexMsgTimestamp.
+    ///
+    /// # Errors
+    /// [`IndexError::File`].
+    pub(crate) fn flush(&self, is_thorough: bool) -> Result<Option<i64>, IndexError> {
+        let mut safe = None;
+        for file in self.files.load().iter() {
+            if is_thorough || file.is_full() {
+                if let Some(timestamp) = file.flush()? {
+                    safe = Some(timestamp);
+                }
+            }
+        }
+        Ok(safe)
+    }
+
+    /// Deletes the oldest files all of whose records begin before `min_physical`; never the newest.
+    ///
+    /// # Errors
+    /// [`IndexError::File`].
+    pub(crate) fn delete_expired(&self, min_physical: PhysicalOffset) -> Result<(), IndexError> {
+        let _writer = self.writer.lock();
+        let files = self.files.load();
+        let older = files.len().saturating_sub(1);
+        let expired = files.iter().take(older).take_while(|file| file.end_offset() < min_physical).count();
+        if expired == 0 {
+            return Ok(());
+        }
+        self.files.store(Arc::new(files.iter().skip(expired).cloned().collect()));
+        files.iter().take(expired).try_for_each(|file| file.remove().map_err(IndexError::from))
+    }
+
+    /// Deletes all files: for a store whose log is gone.
+    ///
+    /// # Errors
+    /// [`IndexError::File`].
+    pub(crate) fn delete_all(&self) -> Result<(), IndexError> {
+        let _writer = self.writer.lock();
+        let files = self.files.swap(Arc::default());
+        files.iter().try_for_each(|file| file.remove().map_err(IndexError::from))
+    }
+}
