@@ -83,7 +83,7 @@ func (s *scope) startMember(group, topic string) *member {
 		}
 	}()
 	s.onEnd(func() {
-		started.kill(s)
+		_ = process.Process.Kill()
 		<-reading
 		_ = process.Wait()
 		_ = input.Close()

@@ -57,6 +57,15 @@ func (s *scope) answered(answer chan pulled, limit time.Duration) pulled {
 	return pulled{}
 }
 
+// awaitReadable waits until the message at the offset can be read: a queue's end follows the log's a moment later, and
+// until then a pull behind it is beyond the end.
+func (s *scope) awaitReadable(with rocketmq.PullConsumer, queue *primitive.MessageQueue, offset int64) {
+	s.await(fmt.Sprintf("offset %d is readable", offset), 10*time.Second, func() (bool, string) {
+		status := s.answered(s.pullFrom(with, queue, offset, 1), 25*time.Second).result.Status
+		return status == primitive.PullFound, fmt.Sprint("status ", status)
+	})
+}
+
 func heldPullEnds(s *scope) {
 	topic := s.topic(1)
 	with := s.pull(s.group("g"), topic)
@@ -101,6 +110,7 @@ func pullBeyondEnd(s *scope) {
 		m.Queue = full
 		s.send(from, m)
 	}
+	s.awaitReadable(with, full, 4)
 	for _, test := range []struct {
 		queue        *primitive.MessageQueue
 		offset, next int64
@@ -122,6 +132,7 @@ func pullCount(s *scope) {
 	with := s.pull(s.group("g"), topic)
 	s.sendBodies(s.producer(), topic, "m", 0, 50)
 	queue := s.queueOf(topic, 0)
+	s.awaitReadable(with, queue, 49)
 	for _, test := range []struct{ offset, asked, got int }{{0, 1, 1}, {0, 10, 10}, {0, 32, 32}, {0, 64, 32}, {45, 32, 5}} {
 		one := s.answered(s.pullFrom(with, queue, int64(test.offset), test.asked), 10*time.Second).result
 		what := fmt.Sprintf("asked %d from %d", test.asked, test.offset)
