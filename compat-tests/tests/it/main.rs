@@ -1,3 +1,4 @@
 //! The official clients against the target that `BOOSTERMQ_COMPAT_TARGET` names.
 
+mod go;
 mod restart;
