@@ -239,7 +239,7 @@ impl Cluster {
         let port = self.name_servers.get(index).with_context(|| format!("no name server {index}"))?.port;
         let conf = folder.join(format!("namesrv-{index}.conf"));
         let kv = folder.join(format!("namesrv-{index}-kv.json"));
-        std::fs::write(&conf, format!("listenPort={port}\nkvConfigPath={}\n", kv.display()))?;
+        std::fs::write(&conf, format!("listenPort={port}\norderMessageEnable=true\nkvConfigPath={}\n", kv.display()))?;
         let command = self.command("mqnamesrv", "org.apache.rocketmq.namesrv.NamesrvStartup", "256m", &conf)?;
         let log = folder.join(format!("namesrv-{index}.log"));
         let mut server = Server::start(&format!("name server {index}"), command, &log)?;
