@@ -391,13 +391,12 @@ impl<T> Clone for Live<T> {
 /// Sets a field, for the code that [`config!`](crate::config!) writes.
 #[doc(hidden)]
 pub fn assign<T: Setting>(field: &mut T, text: &str, range: Option<RangeInclusive<i64>>) -> Result<(), String> {
-    let value = T::parse(text).ok_or_else(|| right(&T::kind(), range.as_ref()))?;
-    if let (Some(range), Some(number)) = (&range, value.number())
-        && !range.contains(&number)
-    {
-        return Err(right(&T::kind(), Some(range)));
-    }
-    *field = value;
+    let range = range.or_else(T::limits);
+    let in_range = |value: &T| match (&range, value.number()) {
+        (Some(range), Some(number)) => range.contains(&number),
+        _ => true,
+    };
+    *field = T::parse(text).filter(in_range).ok_or_else(|| right(&T::kind(), range.as_ref()))?;
     Ok(())
 }
 
@@ -419,7 +418,7 @@ pub fn assign<T: Setting>(field: &mut T, text: &str, range: Option<RangeInclusiv
 macro_rules! config {
     (
         $(#[doc = $about:literal])+
-        pub struct $name:ident {
+        $visibility:vis struct $name:ident {
             $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr, $key:literal,
                 $effect:ident $(($why:expr))? $(, $range:expr)?;)*
             $(sections { $($(#[doc = $section_doc:literal])+ $section:ident: $section_type:ty;)* })?
@@ -427,9 +426,9 @@ macro_rules! config {
     ) => {
         $(#[doc = $about])+
         #[derive(Clone, Debug, PartialEq)]
-        pub struct $name {
-            $($(#[doc = $doc])+ pub $field: $type,)*
-            $($($(#[doc = $section_doc])+ pub $section: $section_type,)*)?
+        $visibility struct $name {
+            $($(#[doc = $doc])+ $visibility $field: $type,)*
+            $($($(#[doc = $section_doc])+ $visibility $section: $section_type,)*)?
         }
 
         impl Default for $name {
@@ -451,7 +450,7 @@ macro_rules! config {
                     doc: concat!($($doc),+),
                     default: $crate::config::Setting::text(&defaults.$field),
                     kind: <$type as $crate::config::Setting>::kind(),
-                    range: None$(.or(Some($range)))?,
+                    range: None$(.or(Some($range)))?.or_else(<$type as $crate::config::Setting>::limits),
                     effect: $crate::config::Effect::$effect$(($why))?,
                 },)*];
                 $($(rows.extend(<$section_type as $crate::config::Config>::rows());)*)?

@@ -13,6 +13,7 @@
 //! Upstream: `java.util.Properties`, `MixAll.string2Properties`, `MixAll.properties2String`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 #[cfg(test)]
 mod tests;
@@ -30,18 +31,25 @@ pub enum PropertiesError {
     },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Value {
     text: String,
     line: Option<usize>,
 }
 
 /// Keys and values, sorted by key, each with the line it came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties {
     source: String,
     values: BTreeMap<String, Value>,
     repeated: Vec<(String, usize)>,
+}
+
+/// Shows keys only: values may be credentials.
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Properties").field("source", &self.source).field("keys", &self.values.keys()).finish()
+    }
 }
 
 impl Properties {

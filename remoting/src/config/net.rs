@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::reasons::{NAMESRV_SCAN, NETTY, PERMITS, STOP, THREADS, TLS};
+use super::reasons::{CONNECT, NAMESRV_SCAN, NETTY, PERMITS, SOCKET_BUFFERS, STOP, THREADS, TLS};
 use super::{ByteSize, Millis, Seconds};
 
 crate::config! {
@@ -29,9 +29,9 @@ crate::config! {
         server_channel_max_idle_time_seconds: Seconds =
             Seconds(120), "serverChannelMaxIdleTimeSeconds", Restart, 1..=i64::MAX;
         /// Send buffer of a connection; 0 leaves it to the operating system.
-        server_socket_snd_buf_size: ByteSize = ByteSize(0), "serverSocketSndBufSize", Restart, 0..=i32::MAX as i64;
+        server_socket_snd_buf_size: ByteSize = ByteSize(0), "serverSocketSndBufSize", Inert(SOCKET_BUFFERS);
         /// Receive buffer of a connection; 0 leaves it to the operating system.
-        server_socket_rcv_buf_size: ByteSize = ByteSize(0), "serverSocketRcvBufSize", Restart, 0..=i32::MAX as i64;
+        server_socket_rcv_buf_size: ByteSize = ByteSize(0), "serverSocketRcvBufSize", Inert(SOCKET_BUFFERS);
         /// Unsent bytes at which a connection counts as not writable.
         write_buffer_high_water_mark: ByteSize = ByteSize(0), "writeBufferHighWaterMark", Inert(NETTY);
         /// Unsent bytes at which it counts as writable again.
@@ -56,7 +56,7 @@ crate::config! {
     /// buffers belong to both sides and are declared in [`ServerConfig`].
     pub struct ClientConfig {
         /// How long opening a connection may take.
-        connect_timeout_millis: Millis = Millis(3000), "connectTimeoutMillis", Restart, 1..=i64::MAX;
+        connect_timeout_millis: Millis = Millis(3000), "connectTimeoutMillis", Inert(CONNECT);
         /// Threads that decode answers.
         client_worker_threads: u32 = 4, "clientWorkerThreads", Inert(THREADS);
         /// Threads for callbacks; mqadmin shows it as the number of CPUs, and 0 is replaced at start by just that.
@@ -72,9 +72,9 @@ crate::config! {
         /// Silence after which a connection to another server is closed.
         client_channel_max_idle_time_seconds: Seconds = Seconds(120), "clientChannelMaxIdleTimeSeconds", Inert(NETTY);
         /// Send buffer of such a connection.
-        client_socket_snd_buf_size: ByteSize = ByteSize(0), "clientSocketSndBufSize", Inert(NETTY);
+        client_socket_snd_buf_size: ByteSize = ByteSize(0), "clientSocketSndBufSize", Inert(SOCKET_BUFFERS);
         /// Receive buffer of such a connection.
-        client_socket_rcv_buf_size: ByteSize = ByteSize(0), "clientSocketRcvBufSize", Inert(NETTY);
+        client_socket_rcv_buf_size: ByteSize = ByteSize(0), "clientSocketRcvBufSize", Inert(SOCKET_BUFFERS);
         /// Takes buffers from a pool.
         client_pooled_byte_buf_allocator_enable: bool = false, "clientPooledByteBufAllocatorEnable", Inert(NETTY);
         /// Closes a connection on which an answer did not come in time.

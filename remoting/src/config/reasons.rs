@@ -41,6 +41,8 @@ absent! {
 pub const CLUSTER_TEST: &str = "a name server knows its own routes only";
 /// One thread dispatches, woken by each append.
 pub const DISPATCH: &str = "one dispatcher feeds queues and index, woken by each append";
+/// How long connecting may take.
+pub const CONNECT: &str = "connecting to another server may always take three seconds";
 /// How the store flushes.
 pub const FLUSHER: &str = "the flusher is woken when there is something to flush, and commits in groups";
 /// How the index is kept.
@@ -85,6 +87,8 @@ pub const ROCKSDB_STORE: &str = "consume queues are kept in files; a store in Ro
 pub const SCHEDULE: &str = "delayed messages of a level are delivered in order";
 /// There is no second buffer before the page cache.
 pub const STAGING: &str = "messages go straight to the mapped file";
+/// Who sizes socket buffers.
+pub const SOCKET_BUFFERS: &str = "the operating system sizes the buffers of each connection by its load";
 /// A stop is always orderly.
 pub const STOP: &str = "a stop always answers what was read before it closes";
 /// Threads of the network.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ pub trait Setting: Sized {
     fn number(&self) -> Option<i64> {
         None
     }
+    /// Least and greatest number of a key that declares no range.
+    fn limits() -> Option<RangeInclusive<i64>> {
+        None
+    }
 }
 
 impl Setting for bool {
@@ -37,10 +42,10 @@ impl Setting for bool {
 }
 
 macro_rules! integers {
-    ($($type:ty)*) => { $(
+    ($($type:ty, $kind:literal, $limits:expr;)*) => { $(
         impl Setting for $type {
             fn kind() -> String {
-                "a whole number".into()
+                $kind.into()
             }
             fn parse(text: &str) -> Option<Self> {
                 text.parse::<i64>().ok()?.try_into().ok()
@@ -51,10 +56,19 @@ macro_rules! integers {
             fn number(&self) -> Option<i64> {
                 i64::try_from(*self).ok()
             }
+            fn limits() -> Option<RangeInclusive<i64>> {
+                $limits
+            }
         }
     )* };
 }
-integers!(u16 u32 u64 i32 i64);
+integers! {
+    u16, "a port", Some(0..=65_535);
+    u32, "a whole number", Some(0..=i64::MAX);
+    u64, "a whole number", Some(0..=i64::MAX);
+    i32, "a whole number", None;
+    i64, "a whole number", None;
+}
 
 impl Setting for f64 {
     fn kind() -> String {
@@ -156,6 +170,9 @@ macro_rules! numbers {
             }
             fn number(&self) -> Option<i64> {
                 self.0.number()
+            }
+            fn limits() -> Option<RangeInclusive<i64>> {
+                <$inner>::limits()
             }
         }
     )* };
@@ -288,15 +305,15 @@ impl Setting for Secret {
 /// ```
 #[macro_export]
 macro_rules! constants {
-    ($(#[doc = $about:literal])+ pub enum $name:ident { $($(#[doc = $doc:literal])+ $value:ident = $text:literal,)+ }) => {
+    ($(#[doc = $about:literal])+ $visibility:vis enum $name:ident { $($(#[doc = $doc:literal])+ $value:ident = $text:literal,)+ }) => {
         $(#[doc = $about])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[doc = $doc])+ $value,)+ }
+        $visibility enum $name { $($(#[doc = $doc])+ $value,)+ }
 
         impl $name {
             /// The constant's name in upstream's text.
             #[must_use]
-            pub const fn as_str(self) -> &'static str {
+            $visibility const fn as_str(self) -> &'static str {
                 match self { $(Self::$value => $text,)+ }
             }
         }

@@ -71,6 +71,13 @@ fn wire_text_is_sorted_and_plain() {
     assert_eq!(properties.len(), 1);
 }
 
+#[test]
+fn credentials_do_not_show_in_logs() {
+    let properties = Properties::parse("broker.conf", b"initAuthenticationUser=secret").unwrap();
+    let shown = format!("{properties:?}");
+    assert!(shown.contains("initAuthenticationUser") && !shown.contains("=secret") && !shown.contains("\"secret"));
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {

@@ -1,0 +1,134 @@
+use super::*;
+use boostermq_remoting::config::{Config, Setting, markdown};
+use std::time::Duration;
+
+/// Section, key and, where upstream has one, default of each key of RocketMQ 5.5.0.
+const GOLDEN: &str = include_str!("../../tests/golden/config.tsv");
+
+const INTRODUCTION: &str = "# Settings of the store
+
+Keys of `broker.conf` that concern the store, with the defaults of RocketMQ 5.5.0. Sizes are in bytes. An empty default is
+filled in at start as the meaning says. Written from `store/src/config.rs`; to renew it:
+`BOOSTERMQ_WRITE_DOCS=1 cargo test -p boostermq-store config`.";
+
+fn machine() -> Machine {
+    Machine {
+        host_name: Some("vm".into()),
+        address: [192, 0, 2, 2].into(),
+        home: "/home/mq".into(),
+        cpus: 2,
+        namesrv_addr: None,
+        rocketmq_home: None,
+    }
+}
+
+fn read(text: &str) -> Result<StoreConfig, ConfigError> {
+    let given = Properties::parse("broker.conf", text.as_bytes()).unwrap();
+    let (mut config, _) = StoreConfig::from_properties(&given)?;
+    config.resolve(&given, &machine())?;
+    Ok(config)
+}
+
+#[test]
+fn keys_and_defaults_are_upstreams() {
+    let config = read("").unwrap();
+    let ours: Vec<_> =
+        StoreConfig::rows().iter().map(|row| (row.section, row.key, config.value_text(row.key))).collect();
+    let mut golden = Vec::new();
+    for line in GOLDEN.lines() {
+        let mut columns = line.split('\t');
+        golden.push((columns.next().unwrap(), columns.next().unwrap(), columns.next().map(str::to_owned)));
+    }
+    for row in &golden {
+        assert!(ours.contains(row), "{row:?} is not among ours");
+    }
+    assert_eq!(ours.len(), golden.len());
+}
+
+#[test]
+fn document_is_fresh() {
+    let text = markdown(INTRODUCTION, &StoreConfig::rows());
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/CONFIG.md");
+    if std::env::var_os("BOOSTERMQ_WRITE_DOCS").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(path).unwrap() == text,
+        "CONFIG.md is stale: set BOOSTERMQ_WRITE_DOCS=1 and test again"
+    );
+}
+
+#[test]
+fn paths_follow_the_root() {
+    let config = read("storePathRootDir=/data/mq").unwrap();
+    assert_eq!(config.store_path_commit_log, PathBuf::from("/data/mq/commitlog"));
+    let config = read("storePathCommitLog=/log").unwrap();
+    assert_eq!(config.store_path_root_dir, PathBuf::from("/home/mq/store"));
+    assert_eq!(config.store_path_commit_log, PathBuf::from("/log"));
+}
+
+#[test]
+fn promises_that_cannot_be_kept_stop_the_start() {
+    let table = [
+        ("storePathCommitLog=/a,/b", "broker.conf:1: storePathCommitLog=/a,/b: expected one folder"),
+        (
+            "\nbrokerRole=SLAVE",
+            "broker.conf:2: brokerRole=SLAVE: expected ASYNC_MASTER or SYNC_MASTER: this version has no replication",
+        ),
+        ("brokerRole=MASTER", "broker.conf:1: brokerRole=MASTER: expected one of ASYNC_MASTER, SYNC_MASTER, SLAVE"),
+        (
+            "inSyncReplicas=2",
+            "broker.conf:1: inSyncReplicas=2 cannot be kept: this version has no replication; take the key out",
+        ),
+        ("deleteWhen=24", "broker.conf:1: deleteWhen=24: expected hours of the day from 00 to 23, separated by `;`"),
+        ("fileReservedTime=-1", "broker.conf:1: fileReservedTime=-1: expected a number of hours, 0 or more"),
+        (
+            "mappedFileSizeCommitLog=0",
+            "broker.conf:1: mappedFileSizeCommitLog=0: expected a number of bytes from 4096 to 2147483647",
+        ),
+        (
+            "messageDelayLevel=1s 5x",
+            "broker.conf:1: messageDelayLevel=1s 5x: expected delays such as `1s 5m 2h 1d`, separated by blanks",
+        ),
+        (
+            "storeType=defaultRocksDB",
+            "broker.conf:1: storeType=defaultRocksDB cannot be kept: consume queues are kept in files; a store in RocksDB cannot be read; take the key out",
+        ),
+    ];
+    for (text, expected) in table {
+        assert_eq!(read(text).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn queue_files_hold_whole_units() {
+    for (given, expected) in [(6_000_000, 6_000_000), (20, 20), (2001, 2020)] {
+        let config = read(&format!("mappedFileSizeConsumeQueue={given}")).unwrap();
+        assert_eq!(config.consume_queue_file_size(), ByteSize(expected));
+    }
+}
+
+#[test]
+fn delay_levels_begin_at_one() {
+    let levels = DelayLevels::default();
+    assert_eq!(DelayLevels::parse(&levels.text().unwrap()), Some(levels.clone()));
+    assert_eq!(levels.highest(), 18);
+    assert_eq!(
+        [0, 1, 5, 18, 19].map(|level| levels.delay(level)),
+        [None, Some(Duration::from_secs(1)), Some(Duration::from_secs(60)), Some(Duration::from_secs(7_200)), None]
+    );
+    let own = DelayLevels::parse("2s 1d").unwrap();
+    assert_eq!(own.delays(), [Duration::from_secs(2), Duration::from_secs(86_400)]);
+    for bad in ["", "1", "s", "1w", "-1s", "1s,2s", "123456d", "1é"] {
+        assert_eq!(DelayLevels::parse(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn hours_of_the_day_are_written_with_two_digits() {
+    let hours = HoursOfDay::parse("2; 14;").unwrap();
+    assert_eq!(hours.text().as_deref(), Some("02;14"));
+    assert!(hours.contains(2) && hours.contains(14) && !hours.contains(4));
+    assert_eq!(HoursOfDay::parse(""), None);
+    assert_eq!(HoursOfDay::parse("x"), None);
+}
