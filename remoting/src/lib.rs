@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod body;
+pub mod fastjson;
 pub mod message;
 pub mod names;
 pub mod offsets;
