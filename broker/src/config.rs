@@ -4,9 +4,9 @@
 //! Upstream: `BrokerConfig`, `BrokerIdentity`.
 
 use boostermq_remoting::config::reasons::{
-    ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, COLD, CONTAINER, CONTROLLER, FILTER_BITS, INSTALLATION, LAGGARD,
-    LEGACY, LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE, REGISTRATION, ROCKSDB,
-    STATIC_SUBSCRIPTION, STATIC_TOPIC, TIMER, TRANSACTION, TRANSFER,
+    ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, ASSIGNMENT, COLD, CONTAINER, CONTROLLER, FILTER_BITS, HA,
+    INSTALLATION, LAGGARD, LEGACY, LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE,
+    REGISTRATION, REPLY, ROCKSDB, STATIC_SUBSCRIPTION, STATIC_TOPIC, TIMER, TRANSACTION, TRANSFER, UNREAD_ANSWERS,
 };
 use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, ServerConfig};
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
@@ -132,7 +132,7 @@ boostermq_remoting::config! {
         /// Refuses requests that create or change a topic of the system.
         validate_system_topic_when_update_topic: bool = true, "validateSystemTopicWhenUpdateTopic", Live;
         /// Deleting a topic also deletes the retry topics that pop groups have for it.
-        clear_retry_topic_when_delete_topic: bool = true, "clearRetryTopicWhenDeleteTopic", Live;
+        clear_retry_topic_when_delete_topic: bool = true, "clearRetryTopicWhenDeleteTopic", Inert(POP);
         /// Topics may be declared to hold messages of several types.
         enable_mixed_message_type: bool = false, "enableMixedMessageType", Live;
         /// Answers a request for all topics or groups in pages when the asker can take pages.
@@ -158,7 +158,7 @@ boostermq_remoting::config! {
         /// Copies pulled messages to the heap before they are sent.
         transfer_msg_by_heap: bool = true, "transferMsgByHeap", Inert(TRANSFER);
         /// Stores the answers of request-reply calls besides pushing them to the asker.
-        store_reply_message_enable: bool = true, "storeReplyMessageEnable", Live;
+        store_reply_message_enable: bool = true, "storeReplyMessageEnable", Inert(REPLY);
         /// Recalls a timed message even when the broker may not be written.
         allow_recall_when_broker_not_writeable: bool = true, "allowRecallWhenBrokerNotWriteable", Inert(TIMER);
         /// Producers may recall timed messages.
@@ -173,7 +173,7 @@ boostermq_remoting::config! {
         long_polling_enable: bool = true, "longPollingEnable", Live;
         /// How long a pull is held when longPollingEnable is false.
         short_polling_time_mills: Millis = Millis(1000), "shortPollingTimeMills", Live;
-        /// Refuses consumers that pull from a group the broker has no subscription of.
+        /// Refuses consumers that pull on their own and are not members of a group that is pushed to.
         reject_pull_consumer_enable: bool = false, "rejectPullConsumerEnable", Live;
         /// Serves lite pull requests.
         lite_pull_message_enable: bool = true, "litePullMessageEnable", Live;
@@ -185,8 +185,8 @@ boostermq_remoting::config! {
         consumer_fallbehind_threshold: ByteSize = ByteSize::gib(16), "consumerFallbehindThreshold", Inert(LAGGARD);
         /// A mode without accounting of requests.
         high_speed_mode: bool = false, "highSpeedMode", Inert(LEGACY);
-        /// Limits traffic by measured load.
-        enable_net_work_flow_control: bool = false, "enableNetWorkFlowControl", Inert(LEGACY);
+        /// Drops the answer to a pull whose connection cannot be written.
+        enable_net_work_flow_control: bool = false, "enableNetWorkFlowControl", Inert(UNREAD_ANSWERS);
         /// Tells the members of a group when one joins or leaves, so that queues are shared out anew at once.
         notify_consumer_ids_changed_enable: bool = true, "notifyConsumerIdsChangedEnable", Live;
         /// Tells members about a change in one step instead of after a delay.
@@ -195,8 +195,8 @@ boostermq_remoting::config! {
         channel_expired_timeout: Millis = Millis(120_000), "channelExpiredTimeout", Live, 1..=i64::MAX;
         /// Age at which a group's subscription that no member renews is forgotten.
         subscription_expired_timeout: Millis = Millis(600_000), "subscriptionExpiredTimeout", Live, 1..=i64::MAX;
-        /// Forgets queue locks at once when their client's connection ends.
-        lock_in_strict_mode: bool = false, "lockInStrictMode", Live;
+        /// Locks a queue on most of the replicas instead of on the master alone.
+        lock_in_strict_mode: bool = false, "lockInStrictMode", Inert(HA);
         /// Looks up the groups of a closing connection by an index.
         enable_fast_channel_event_process: bool = false, "enableFastChannelEventProcess", Inert(NOTIFY);
         /// Logs the groups of each connection.
@@ -319,7 +319,7 @@ boostermq_remoting::config! {
         recover_concurrently: bool = false, "recoverConcurrently", Inert(POOL);
 
         // Statistics and accounts.
-        /// Counts sends and deliveries by topic and queue.
+        /// Counts sends and deliveries by queue, not by topic and group alone.
         enable_detail_stat: bool = true, "enableDetailStat", Live;
         /// Drops the counters of deleted topics and groups.
         auto_delete_unused_stats: bool = true, "autoDeleteUnusedStats", Live;
@@ -338,9 +338,9 @@ boostermq_remoting::config! {
 
         // Queue assignment by the broker.
         /// Answers consumers that ask the broker to share out queues.
-        server_load_balancer_enable: bool = true, "serverLoadBalancerEnable", Live;
+        server_load_balancer_enable: bool = true, "serverLoadBalancerEnable", Inert(ASSIGNMENT);
         /// How groups without a choice of their own consume.
-        default_message_request_mode: MessageRequestMode = MessageRequestMode::Pull, "defaultMessageRequestMode", Live;
+        default_message_request_mode: MessageRequestMode = MessageRequestMode::Pull, "defaultMessageRequestMode", Inert(ASSIGNMENT);
         /// Queues that a pop consumer shares with others; -1 shares all.
         default_pop_share_queue_num: i32 = -1, "defaultPopShareQueueNum", Inert(POP);
         /// Time between two questions to the name server for routes of topics that are shared out.

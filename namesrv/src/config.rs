@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use boostermq_remoting::config::reasons::{ACTING_MASTER, CLUSTER_TEST, CONTROLLER, INSTALLATION, POOL, QUEUE};
+use boostermq_remoting::config::reasons::{CLUSTER_TEST, CONTROLLER, INSTALLATION, POOL, QUEUE};
 use boostermq_remoting::config::{Config, ConfigError, Machine, Millis, Seconds, ServerConfig, Warning};
 use boostermq_remoting::properties_file::Properties;
 
@@ -35,7 +35,7 @@ boostermq_remoting::config! {
         /// Names in routes a replica that stands in for a dead master.
         support_acting_master: bool = false, "supportActingMaster", Live;
         /// Tells brokers when the lowest number under their name changes.
-        notify_min_broker_id_changed: bool = false, "notifyMinBrokerIdChanged", Inert(ACTING_MASTER);
+        notify_min_broker_id_changed: bool = false, "notifyMinBrokerIdChanged", Live;
         /// Departures of brokers that may wait.
         un_register_broker_queue_capacity: u32 = 3000, "unRegisterBrokerQueueCapacity", Inert(QUEUE);
         /// A registration also removes the topics that the broker no longer has.

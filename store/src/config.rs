@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 
 use boostermq_remoting::config::reasons::{
-    BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FLUSHER, HA, INDEX, LMQ, LOCKS, MAPPING,
-    METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, QUEUE_EXTENSION, RECORD_CRC, RECOVERY, RETENTION_READERS, ROCKSDB,
-    ROCKSDB_STORE, SCHEDULE, STAGING, TIMER, TOPIC_LENGTH, TRANSACTION,
+    BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FLUSHER, HA, INDEX, LEGACY, LMQ, LOCKS,
+    MAPPING, METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, QUEUE_EXTENSION, RECORD_CRC, RECOVERY, RETENTION_READERS,
+    ROCKSDB, ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER, TOPIC_LENGTH, TRANSACTION,
 };
 use boostermq_remoting::config::{ByteSize, ConfigError, Days, Hours, Machine, Millis, Minutes, Percent, Seconds};
 use boostermq_remoting::properties_file::Properties;
@@ -60,10 +60,10 @@ boostermq_remoting::config! {
         index_file_write_enable: bool = true, "indexFileWriteEnable", Inert(INDEX);
         /// Answers queries from index files.
         index_file_read_enable: bool = true, "indexFileReadEnable", Inert(INDEX);
-        /// Most messages in one answer to a query.
-        default_query_max_num: u32 = 32, "defaultQueryMaxNum", Restart, 1..=i32::MAX as i64;
-        /// A limit of queries by key in old versions.
-        max_msgs_num_batch: u32 = 64, "maxMsgsNumBatch", Inert(INDEX);
+        /// Most messages in one answer to a query by unique key.
+        default_query_max_num: u32 = 32, "defaultQueryMaxNum", Live, 1..=i32::MAX as i64;
+        /// Most messages in one answer to a query by key.
+        max_msgs_num_batch: u32 = 64, "maxMsgsNumBatch", Restart, 1..=i32::MAX as i64;
 
         // Flushing.
         /// When a send is answered: once stored in memory, or once it is on disk.
@@ -114,8 +114,8 @@ boostermq_remoting::config! {
             Percent(26), "accessMessageInMemoryHotRatio", Inert(COLD), 0..=100;
         /// Bytes of a consume queue that one pull may walk past filtered messages.
         max_filter_message_size: ByteSize = ByteSize(16_000), "maxFilterMessageSize", Restart, 20..=i32::MAX as i64;
-        /// Most messages of one pull, whatever the client asks for.
-        pull_batch_max_message_count: u32 = 160, "pullBatchMaxMessageCount", Restart, 1..=i32::MAX as i64;
+        /// A limit of messages in one pull.
+        pull_batch_max_message_count: u32 = 160, "pullBatchMaxMessageCount", Inert(LEGACY);
         /// Consume-queue files that one pull may look through.
         travel_cq_file_num_when_get_message: u32 = 1, "travelCqFileNumWhenGetMessage", Inert(QUEUE_BUFFER);
         /// Units looked at to estimate a lag.
@@ -125,7 +125,7 @@ boostermq_remoting::config! {
         /// Samples of one estimate.
         sample_steps: u32 = 32, "sampleSteps", Inert(METRICS);
         /// Counts how far pulls lag behind the end of the log.
-        disk_fall_recorded: bool = true, "diskFallRecorded", Live;
+        disk_fall_recorded: bool = true, "diskFallRecorded", Inert(METRICS);
         /// Lets consumers read what replicas do not have yet.
         read_un_committed: bool = false, "readUnCommitted", Inert(HA);
 
@@ -139,7 +139,7 @@ boostermq_remoting::config! {
         /// Use of the disk from which the oldest files are deleted even before they expire.
         disk_space_clean_forcibly_ratio: Percent = Percent(85), "diskSpaceCleanForciblyRatio", Live, 0..=100;
         /// Use of the disk from which sends are refused.
-        disk_space_warning_level_ratio: Percent = Percent(90), "diskSpaceWarningLevelRatio", Live, 0..=100;
+        disk_space_warning_level_ratio: Percent = Percent(90), "diskSpaceWarningLevelRatio", Restart, 0..=100;
         /// Allows deleting files before they expire when the disk fills.
         clean_file_forcibly_enable: bool = true, "cleanFileForciblyEnable", Live;
         /// Time between two looks for files to delete.
@@ -157,9 +157,9 @@ boostermq_remoting::config! {
             Millis(120_000), "destroyMapedFileIntervalForcibly", Inert(RETENTION_READERS);
         /// Time between two tries to delete a file that was in use.
         redelete_hanged_file_interval: Millis = Millis(120_000), "redeleteHangedFileInterval", Inert(RETENTION_READERS);
-        /// Use of one folder's disk from which its files are deleted.
+        /// Use of a disk that several brokers share from which their files are deleted.
         logical_disk_space_clean_forcibly_threshold: f64 =
-            0.8, "logicalDiskSpaceCleanForciblyThreshold", Inert(MULTI_PATH);
+            0.8, "logicalDiskSpaceCleanForciblyThreshold", Inert(CONTAINER);
         /// Brokers of one container that share a disk.
         replicas_per_disk_partition: u32 = 1, "replicasPerDiskPartition", Inert(CONTAINER);
         /// Drops offset history of deleted messages.
@@ -188,7 +188,7 @@ boostermq_remoting::config! {
 
         // Recovery.
         /// Checks the body of each record that a recovery reads.
-        check_crc_on_recover: bool = true, "checkCRCOnRecover", Inert(RECOVERY);
+        check_crc_on_recover: bool = true, "checkCRCOnRecover", Restart;
         /// Checks that each record stands where it says.
         check_commit_log_offset_on_recover: bool = false, "checkCommitLogOffsetOnRecover", Inert(RECOVERY);
         /// Requires a checksum over the whole record.
@@ -348,8 +348,8 @@ boostermq_remoting::config! {
         timer_cold_data_check_interval_ms: Millis = Millis(60_000), "timerColdDataCheckIntervalMs", Inert(COLD);
         /// Length of one file of the timer log.
         mapped_file_size_timer_log: ByteSize = ByteSize::mib(100), "mappedFileSizeTimerLog", Inert(TIMER);
-        /// Seconds for which the wheel hides after a start; -1 for none.
-        disappear_time_after_start: i32 = -1, "disappearTimeAfterStart", Inert(TIMER);
+        /// Milliseconds after a start before the broker shows itself to name servers; -1 for none.
+        disappear_time_after_start: i32 = -1, "disappearTimeAfterStart", Inert(START);
         /// Keeps timed messages in RocksDB.
         timer_rocksdb_enable: bool = false, "timerRocksDBEnable", Inert(TIMER);
         /// Stops looking for due messages there.
@@ -386,8 +386,8 @@ boostermq_remoting::config! {
         // Replication.
         /// What the broker is to its replicas. `SLAVE` is refused: replication is not in this version.
         broker_role: BrokerRole = BrokerRole::AsyncMaster, "brokerRole", Restart;
-        /// Port on which replicas connect. Filled at start with listenPort + 1 where the key is absent.
-        ha_listen_port: u16 = 10_912, "haListenPort", Inert(HA);
+        /// Port that replicas are told to connect to. Filled at start with listenPort + 1 where the key is absent.
+        ha_listen_port: u16 = 10_912, "haListenPort", Restart;
         /// Master to copy from.
         ha_master_address: Option<String> = None, "haMasterAddress", Inert(HA);
         /// Time between two signs of life to a replica.

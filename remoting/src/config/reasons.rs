@@ -12,6 +12,7 @@ absent! {
     ACCOUNTS = "accounting for billing";
     ACTING_MASTER = "replicas that act for a dead master";
     ADDRESS_SERVER = "discovery of servers by HTTP or DNS";
+    ASSIGNMENT = "assignment of queues by the broker";
     BATCH_QUEUE = "batch queues";
     COLD = "control of reads of old data";
     COMPACTION = "compacted topics";
@@ -30,6 +31,7 @@ absent! {
     QUEUE_EXTENSION = "extension files of consume queues";
     RECORD_CRC = "checksum over whole records";
     REGISTRATION = "partial registration: each one carries all topics";
+    REPLY = "request-reply calls";
     STATIC_SUBSCRIPTION = "static subscriptions";
     STATIC_TOPIC = "static topics";
     TIMER = "timed messages beyond the delay levels";
@@ -76,7 +78,7 @@ pub const QUEUE: &str = "requests run as they are read and do not wait in a queu
 /// How consume queues are written.
 pub const QUEUE_BUFFER: &str = "consume queues are written by positioned writes through a small buffer";
 /// How recovery works.
-pub const RECOVERY: &str = "a recovery always checks body, place and order of what it reads";
+pub const RECOVERY: &str = "a recovery always checks place and order of what it reads";
 /// How deleted files are released.
 pub const RETENTION_READERS: &str = "a deleted file lives on for those who still read it";
 /// RocksDB is not used.
@@ -87,6 +89,8 @@ pub const ROCKSDB_STORE: &str = "consume queues are kept in files; a store in Ro
 pub const SCHEDULE: &str = "delayed messages of a level are delivered in order";
 /// There is no second buffer before the page cache.
 pub const STAGING: &str = "messages go straight to the mapped file";
+/// When a broker shows itself.
+pub const START: &str = "a broker serves as soon as its store has recovered";
 /// Who sizes socket buffers.
 pub const SOCKET_BUFFERS: &str = "the operating system sizes the buffers of each connection by its load";
 /// A stop is always orderly.
@@ -97,3 +101,5 @@ pub const THREADS: &str = "one thread per CPU serves all connections";
 pub const TOPIC_LENGTH: &str = "names of topics have the limits of the wire protocol, and records their version";
 /// How pulled messages are sent.
 pub const TRANSFER: &str = "pulled messages are sent from the mapped file without a copy";
+/// What happens to a peer that does not read.
+pub const UNREAD_ANSWERS: &str = "a connection whose answers are not read is not read from";

@@ -201,6 +201,12 @@ macro_rules! times {
                 Duration::from_millis(self.0.saturating_mul($millis))
             }
         }
+
+        impl From<$name> for Duration {
+            fn from(span: $name) -> Self {
+                span.duration()
+            }
+        }
     )* };
 }
 times! {
