@@ -1,8 +1,40 @@
-//! What is kept: commit log, consume queues and index in RocketMQ's file layout.
+#![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
-mod mmap;
-
+mod allocate;
+mod checkpoint;
+pub mod clock;
+mod commit_log;
 pub mod config;
 pub mod consume_queue;
+mod disk;
+mod dispatch;
+pub mod error;
+#[cfg(test)]
+mod fixture;
+mod get_message;
+mod health;
+mod housekeeping;
+pub mod index;
+mod layout;
+mod lock_file;
+mod mapped_file;
+mod mapped_file_queue;
+mod message_store;
+mod mmap;
+mod offset_by_time;
+mod options;
+mod query;
 mod queue_files;
+mod recover;
+mod stats;
+
+pub use commit_log::{AppendBatch, AppendReceipt, FlushOutcome};
+pub use disk::DiskUsage;
+pub use dispatch::{Arrival, ArrivalListener};
+pub use get_message::{GetOutcome, GetRequest, GetStatus, MessageFilter};
+pub use message_store::MessageStore;
+pub use offset_by_time::TimeBoundary;
+pub use options::{FlushMode, StoreOptions};
+pub use query::{QUERY_MAX_BYTES, QueryOutcome};
+pub use stats::StoreStats;

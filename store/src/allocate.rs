@@ -1,0 +1,208 @@
+//! Makes the next file of the log before it is needed, so that an append does not wait for the disk.
+//!
+//! One thread, at most one file ahead. What it made and nobody took is deleted at a clean stop.
+//!
+//! Upstream: `AllocateMappedFileService`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{AppendError, FileError, OpenError};
+use crate::mapped_file::MappedFile;
+
+/// Longest that an append waits for a file.
+const TAKE_TIMEOUT: Duration = Duration::from_secs(5);
+const THREAD_NAME: &str = "store-allocate";
+
+#[derive(Default)]
+struct State {
+    /// Base of the file that is to be made next.
+    wanted: Option<i64>,
+    /// Base of the file that is being made.
+    making: Option<i64>,
+    ready: Option<MappedFile>,
+    failed: Option<(i64, FileError)>,
+}
+
+impl State {
+    fn has(&self, base: i64) -> bool {
+        let ready = self.ready.as_ref().map(MappedFile::base);
+        [self.wanted, self.making, ready].contains(&Some(base))
+    }
+}
+
+struct Shared {
+    dir: PathBuf,
+    size: u64,
+    is_zeroing: bool,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Someone waits: zeroing can be cut short.
+    is_awaited: AtomicBool,
+    is_stopped: AtomicBool,
+}
+
+/// The thread and what it has ready.
+pub(crate) struct Allocator {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Allocator {
+    /// Starts the thread. With `is_zeroing`, files are written with zeros ahead of use: see [`MappedFile::create`].
+    ///
+    /// # Errors
+    /// [`OpenError::Thread`].
+    pub(crate) fn start(dir: PathBuf, size: u64, is_zeroing: bool) -> Result<Self, OpenError> {
+        let shared = Arc::new(Shared {
+            dir,
+            size,
+            is_zeroing,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            is_awaited: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+        });
+        let run = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || run.run());
+        let thread = thread.map_err(|source| OpenError::Thread { name: THREAD_NAME, source })?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Has the file that begins at `base` made in the background.
+    pub(crate) fn prepare(&self, base: i64) {
+        let mut state = self.shared.state.lock();
+        if !state.has(base) {
+            state.wanted = Some(base);
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// The file that begins at `base`, made now if it was not prepared.
+    ///
+    /// # Errors
+    /// [`AppendError::NewFile`], [`AppendError::NewFileLate`]; asking again tries again.
+    pub(crate) fn take(&self, base: i64) -> Result<MappedFile, AppendError> {
+        let deadline = Instant::now() + TAKE_TIMEOUT;
+        let mut state = self.shared.state.lock();
+        self.shared.is_awaited.store(true, Ordering::Release);
+        // An error from making it ahead says nothing about now.
+        state.failed = None;
+        let taken = loop {
+            if let Some(file) = state.ready.take_if(|file| file.base() == base) {
+                break Ok(file);
+            }
+            if let Some((_, error)) = state.failed.take_if(|(failed, _)| *failed == base) {
+                break Err(AppendError::NewFile(error));
+            }
+            if !state.has(base) {
+                state.wanted = Some(base);
+                self.shared.changed.notify_all();
+            }
+            if self.shared.is_stopped.load(Ordering::Acquire) {
+                break Err(AppendError::Closed);
+            }
+            if self.shared.changed.wait_until(&mut state, deadline).timed_out() {
+                break Err(AppendError::NewFileLate { waited_ms: TAKE_TIMEOUT.as_millis() as u64 });
+            }
+        };
+        self.shared.is_awaited.store(false, Ordering::Release);
+        taken
+    }
+
+    /// Ends the thread. With `is_clean`, deletes the file that nobody took.
+    ///
+    /// # Errors
+    /// [`FileError`] when it could not be deleted.
+    pub(crate) fn stop(&self, is_clean: bool) -> Result<(), FileError> {
+        self.shared.is_stopped.store(true, Ordering::Release);
+        {
+            // Taken so that the thread is either before its look at the flag or waiting.
+            let _state = self.shared.state.lock();
+            self.shared.changed.notify_all();
+        }
+        if let Some(thread) = self.thread.lock().take() {
+            let _ = thread.join();
+        }
+        let unused = self.shared.state.lock().ready.take();
+        match unused {
+            Some(file) if is_clean => file.remove(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        let mut state = self.state.lock();
+        while !self.is_stopped.load(Ordering::Acquire) {
+            let Some(base) = state.wanted.take() else {
+                self.changed.wait(&mut state);
+                continue;
+            };
+            state.making = Some(base);
+            state.failed = None;
+            let stale = state.ready.take();
+            drop(state);
+            if let Some(stale) = stale {
+                // Prepared for an end of the log that has moved.
+                let _ = stale.remove();
+            }
+            let go_on = || !self.is_awaited.load(Ordering::Acquire) && !self.is_stopped.load(Ordering::Acquire);
+            let zeroing: Option<&dyn Fn() -> bool> = if self.is_zeroing { Some(&go_on) } else { None };
+            let made = MappedFile::create(&self.dir, base, self.size, zeroing);
+            state = self.state.lock();
+            state.making = None;
+            match made {
+                Ok(file) => state.ready = Some(file),
+                Err(error) => {
+                    tracing::error!(%error, "the next commit log file could not be made");
+                    state.failed = Some((base, error));
+                }
+            }
+            self.changed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout;
+
+    #[test]
+    fn files_are_ready_taken_and_tidied_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let allocator = Allocator::start(dir.path().to_owned(), 4096, true).unwrap();
+        assert_eq!(allocator.take(0).unwrap().base(), 0);
+        allocator.prepare(4096);
+        allocator.prepare(4096);
+        assert_eq!(allocator.take(4096).unwrap().base(), 4096);
+        allocator.prepare(8192);
+        assert_eq!(allocator.take(8192).unwrap().base(), 8192);
+        allocator.prepare(12288);
+        // Asking for another one proves that the prepared one was made before the stop.
+        assert_eq!(allocator.take(16384).unwrap().base(), 16384);
+        allocator.prepare(20480);
+        allocator.stop(true).unwrap();
+        assert!(!dir.path().join(layout::file_name(20480)).exists());
+        assert!(dir.path().join(layout::file_name(8192)).exists());
+        assert!(matches!(allocator.take(24576), Err(AppendError::Closed)));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_is_an_error_and_can_be_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        let allocator = Allocator::start(log.clone(), 4096, false).unwrap();
+        assert!(matches!(allocator.take(0), Err(AppendError::NewFile(_))));
+        std::fs::create_dir(&log).unwrap();
+        assert_eq!(allocator.take(0).unwrap().base(), 0);
+        allocator.stop(false).unwrap();
+    }
+}

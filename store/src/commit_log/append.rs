@@ -1,0 +1,296 @@
+//! Appending: records are encoded before the lock, and inside it only numbered and copied.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use boostermq_remoting::message::flags::{SysFlag, Transaction};
+use boostermq_remoting::message::record::{
+    BLANK_MAGIC, EncodeError, RecordFields, set_physical_offset, set_queue_offset, set_store_timestamp,
+};
+use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
+
+use super::{BLANK_LENGTH, CommitLog, LogEnd};
+use crate::consume_queue::ConsumeQueue;
+use crate::error::AppendError;
+use crate::mapped_file::MappedFile;
+
+/// A batch that grew beyond this gives its memory back when it is cleared.
+const KEPT_CAPACITY: usize = 4 << 20;
+
+/// Records that are appended together, under one lock. Made once by each connection and used again and again.
+#[derive(Debug, Default)]
+pub struct AppendBatch {
+    /// The records, encoded, one after the other.
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    receipts: Vec<AppendReceipt>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    queue: Arc<ConsumeQueue>,
+    length: u32,
+    /// Whether the record gets a number in its queue: not so for transactions prepared or rolled back.
+    is_counted: bool,
+}
+
+/// Where a record was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendReceipt {
+    /// First byte in the commit log.
+    pub physical_offset: PhysicalOffset,
+    /// Number in its queue; 0 for transactions prepared or rolled back, which have none.
+    pub queue_offset: QueueOffset,
+    /// When it was appended, milliseconds since 1970; never less than that of the record before.
+    pub store_timestamp: i64,
+    /// Bytes of the record.
+    pub length: u32,
+}
+
+impl AppendReceipt {
+    /// First byte after the record.
+    #[must_use]
+    pub const fn end(&self) -> PhysicalOffset {
+        self.physical_offset.plus(self.length as i64)
+    }
+}
+
+impl AppendBatch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// True without records.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes of all records.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets the records, and keeps the memory unless it is much.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.receipts.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_CAPACITY);
+    }
+
+    /// Encodes a record for `queue` behind those that are there. Returns its index.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when a part is too long; the batch is as it was.
+    pub fn push(&mut self, queue: &Arc<ConsumeQueue>, fields: &RecordFields<'_>) -> Result<usize, EncodeError> {
+        let start = self.bytes.len();
+        fields.encode(&mut self.bytes)?;
+        self.entries.push(Entry {
+            queue: Arc::clone(queue),
+            // A record's length fits an i32.
+            length: (self.bytes.len() - start) as u32,
+            is_counted: has_queue_offset(fields.sys_flag),
+        });
+        Ok(self.entries.len() - 1)
+    }
+
+    /// Where the records were put, in their order; empty until they are appended.
+    #[must_use]
+    pub fn receipts(&self) -> &[AppendReceipt] {
+        &self.receipts
+    }
+}
+
+/// Whether a record with these flags gets a number and a unit in its queue.
+pub(crate) fn has_queue_offset(sys_flag: SysFlag) -> bool {
+    matches!(sys_flag.transaction(), Transaction::None | Transaction::Commit)
+}
+
+/// What the append lock guards, besides the queues' next offsets.
+pub(super) struct Tail {
+    /// The file appended to; `None` until the first append to an empty log.
+    file: Option<Arc<MappedFile>>,
+    /// First free byte of that file.
+    position: usize,
+    /// Base of the first file, for when there is none.
+    start: i64,
+    last_store_timestamp: i64,
+    /// Files taken for an append that then failed, in order.
+    spare: VecDeque<Arc<MappedFile>>,
+    /// Base of the file that the allocator was last asked to prepare.
+    prepared: i64,
+}
+
+impl Tail {
+    pub(super) fn new(file: Option<Arc<MappedFile>>, end: LogEnd) -> Self {
+        Self {
+            position: file.as_ref().map_or(0, |file| file.published()),
+            file,
+            start: end.offset,
+            last_store_timestamp: end.store_timestamp,
+            spare: VecDeque::new(),
+            prepared: -1,
+        }
+    }
+
+    pub(super) fn take_spare(&mut self) -> VecDeque<Arc<MappedFile>> {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// Number of files that records of these lengths need beyond the present one.
+    fn files_needed(&self, lengths: impl Iterator<Item = usize>, file_size: usize) -> usize {
+        let mut position = if self.file.is_some() { self.position } else { file_size };
+        let mut needed = 0;
+        for length in lengths {
+            if length + BLANK_LENGTH > file_size - position {
+                needed += 1;
+                position = 0;
+            }
+            position += length;
+        }
+        needed
+    }
+
+    /// Base of the file after all that are at hand.
+    fn next_base(&self) -> i64 {
+        let last = self.spare.back().or(self.file.as_ref());
+        last.map_or(self.start, |file| file.limit())
+    }
+}
+
+/// Ends the process when the append section panics: offsets may be given out and bytes half written, and going on would
+/// acknowledge what is not there.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("panic while appending to the commit log: the process ends");
+            std::process::abort();
+        }
+    }
+}
+
+impl CommitLog {
+    /// Appends all records of `batch`, or none. Returns the end of the last.
+    pub(crate) fn append(&self, batch: &mut AppendBatch) -> Result<PhysicalOffset, AppendError> {
+        batch.receipts.clear();
+        let limit = self.file_size - BLANK_LENGTH;
+        let lengths = batch.entries.iter().map(|entry| entry.length);
+        if let Some((index, length)) = lengths.enumerate().find(|(_, length)| *length as usize > limit) {
+            return Err(AppendError::TooLarge { index, length, limit: limit as u64 });
+        }
+        batch.receipts.reserve(batch.entries.len());
+        let mut tail = self.tail.lock();
+        // Looked at under the lock: after a failure was noticed, nothing is appended.
+        self.health.check()?;
+        if batch.is_empty() {
+            return Ok(PhysicalOffset(self.end()));
+        }
+        self.reserve_files(&mut tail, batch)?;
+        // Nothing below can fail.
+        let _abort = AbortOnPanic;
+        let end = self.write(&mut tail, batch);
+        self.last_store_timestamp.store(tail.last_store_timestamp, Ordering::Release);
+        self.end.store(end, Ordering::Release);
+        self.prepare_next(&mut tail);
+        Ok(PhysicalOffset(end))
+    }
+
+    /// The next file is made when a quarter of this one is used: early enough, and a fresh store takes one file only.
+    fn prepare_next(&self, tail: &mut Tail) {
+        let next_base = tail.next_base();
+        if tail.position >= self.file_size / 4 && tail.prepared != next_base {
+            tail.prepared = next_base;
+            self.allocator.prepare(next_base);
+        }
+    }
+
+    fn reserve_files(&self, tail: &mut Tail, batch: &AppendBatch) -> Result<(), AppendError> {
+        let lengths = batch.entries.iter().map(|entry| entry.length as usize);
+        let needed = tail.files_needed(lengths, self.file_size);
+        while tail.spare.len() < needed {
+            let file = self.allocator.take(tail.next_base())?;
+            tail.spare.push_back(Arc::new(file));
+        }
+        Ok(())
+    }
+
+    /// Numbers the records and copies them, in as few pieces as there are files. Returns the end of the log.
+    fn write(&self, tail: &mut Tail, batch: &mut AppendBatch) -> i64 {
+        let store_timestamp = self.clock.now_ms().max(tail.last_store_timestamp);
+        tail.last_store_timestamp = store_timestamp;
+        let AppendBatch { bytes, entries, receipts } = batch;
+        // Bytes before `done` are copied; those from there to `start` are numbered for the present file.
+        let (mut done, mut start) = (0, 0);
+        for entry in entries.iter() {
+            let length = entry.length as usize;
+            let numbered = start - done;
+            if tail.file.is_none() || length + BLANK_LENGTH > self.file_size - tail.position - numbered {
+                copy(tail, &bytes[done..start]);
+                done = start;
+                self.roll(tail);
+            }
+            let base = tail.file.as_ref().map_or(tail.start, |file| file.base());
+            let physical_offset = PhysicalOffset(base + (tail.position + start - done) as i64);
+            let record = &mut bytes[start..start + length];
+            let queue_offset = if entry.is_counted {
+                let next = entry.queue.next_offset();
+                entry.queue.set_next_offset(next.plus(1));
+                next
+            } else {
+                QueueOffset::ZERO
+            };
+            set_queue_offset(record, queue_offset);
+            set_physical_offset(record, physical_offset);
+            set_store_timestamp(record, store_timestamp);
+            receipts.push(AppendReceipt { physical_offset, queue_offset, store_timestamp, length: entry.length });
+            start += length;
+        }
+        copy(tail, &bytes[done..start]);
+        tail.file.as_ref().map_or(tail.start, |file| file.base() + tail.position as i64)
+    }
+
+    /// Ends the present file with a blank and goes on in the next, which is at hand.
+    fn roll(&self, tail: &mut Tail) {
+        if let Some(file) = &tail.file {
+            let left = self.file_size - tail.position;
+            let mut blank = [0; BLANK_LENGTH];
+            // At most the file's size, which recovery and Java both hold in 32 bits.
+            blank[..4].copy_from_slice(&(left as u32).to_be_bytes());
+            blank[4..].copy_from_slice(&BLANK_MAGIC.to_be_bytes());
+            let blanked = file.append(tail.position, &blank, self.file_size);
+            assert!(blanked.is_ok(), "blank of {left} bytes: {blanked:?}");
+        }
+        let next = tail.spare.pop_front();
+        assert!(next.is_some(), "no file was reserved for the end of the log");
+        tail.file = next;
+        tail.position = 0;
+        if let Some(file) = &tail.file {
+            self.files.push(Arc::clone(file));
+        }
+    }
+}
+
+/// Copies numbered records behind what the present file holds.
+fn copy(tail: &mut Tail, bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    let Some(file) = &tail.file else { return };
+    let end = tail.position + bytes.len();
+    let copied = file.append(tail.position, bytes, end);
+    assert!(copied.is_ok(), "{} bytes at {}: {copied:?}", bytes.len(), tail.position);
+    tail.position = end;
+}

@@ -1,0 +1,171 @@
+//! What can go wrong with the store: one error type for each operation, sharing what files do to all of them.
+//!
+//! Every message names the file and says what an operator can do. What a client is told is decided in the broker.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use boostermq_remoting::offsets::PhysicalOffset;
+
+use crate::consume_queue::QueueError;
+use crate::index::IndexError;
+
+/// A system call on a file or folder failed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{operation} {} failed: {source}; check the disk's space and health and who may write there", path.display()
+)]
+pub struct FileError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What was tried, as in "opening the file".
+    pub operation: &'static str,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`: names the file and what was tried.
+    pub(crate) fn at(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { path: path.to_owned(), operation, source }
+    }
+}
+
+/// Why a store could not be opened. Nothing in it has been changed unless the text says so.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another store of this one, has the directory.
+    #[error("the store {} is in use (its file {} is locked): stop the broker that runs on it, or give this one another storePathRootDir", root.display(), lock.display())]
+    InUse {
+        /// The store's root.
+        root: PathBuf,
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// A file whose length is not the configured one.
+    #[error("{} is {found} bytes long, a commit log file has {expected}: set mappedFileSizeCommitLog to what the store was written with", path.display())]
+    FileSize {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        found: u64,
+        /// The configured length in bytes.
+        expected: u64,
+    },
+    /// A file that has no business in the commit log's folder.
+    #[error("{} does not belong into a commit log: a file there is named by the byte position it begins at, in 20 digits; move it away", path.display())]
+    FileName {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The files of the commit log do not follow each other.
+    #[error("the commit log has a gap: after {} the file {expected:020} is missing; bring it back from a copy, or move the files before the gap away to go on without them", path.display())]
+    Gap {
+        /// The last file before the gap.
+        path: PathBuf,
+        /// Name of the file that is missing.
+        expected: i64,
+    },
+    /// The configuration cannot work.
+    #[error("{what}")]
+    Options {
+        /// Which setting, and what it must be.
+        what: String,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The consume queues could not be opened.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The index could not be opened.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A thread could not be started.
+    #[error("starting the thread {name} failed: {source}; check the limit of processes (ulimit -u)")]
+    Thread {
+        /// The thread.
+        name: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why nothing of a batch was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The store is closed or closing.
+    #[error("the store is shut down")]
+    Closed,
+    /// A sync of the log failed: nobody knows what is on disk, so nothing may be acknowledged any more.
+    #[error(
+        "the store takes no more messages, because writing the commit log to disk failed: check the disk, then restart the broker"
+    )]
+    Poisoned,
+    /// The disk is filled beyond the warning level.
+    #[error("the disk of the commit log is full: free space, or lower fileReservedTime")]
+    DiskFull,
+    /// Consume queues cannot be written, so messages would pile up unseen.
+    #[error(
+        "the store takes no more messages, because consume queues cannot be written: check the disk of consumequeue"
+    )]
+    Queues,
+    /// Writing was switched off.
+    #[error("the store takes no messages: writing is switched off")]
+    NotWriteable,
+    /// A record does not fit a file of the log.
+    #[error(
+        "message {index} makes a record of {length} bytes, a file of the commit log holds {limit}: send a smaller body, or raise mappedFileSizeCommitLog"
+    )]
+    TooLarge {
+        /// Which record of the batch.
+        index: usize,
+        /// Bytes of the record.
+        length: u32,
+        /// Most bytes of a record.
+        limit: u64,
+    },
+    /// The next file of the log could not be made.
+    #[error("no new commit log file: {0}")]
+    NewFile(#[source] FileError),
+    /// The next file of the log was not ready in time.
+    #[error("no new commit log file after {waited_ms} ms: the disk is too slow or stuck")]
+    NewFileLate {
+        /// How long the append waited, in milliseconds.
+        waited_ms: u64,
+    },
+}
+
+/// Why a store did not close cleanly. Its abort file stays, and the next start recovers.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseError {
+    /// The log could not be written to disk.
+    #[error("the commit log could not be written to disk: check the disk; the next start recovers")]
+    Flush,
+    /// Messages are missing in the consume queues.
+    #[error("consume queues are {behind} bytes of the commit log behind; the next start recovers")]
+    Behind {
+        /// Bytes of the log that are not in the queues.
+        behind: i64,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The consume queues could not be written.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The index could not be written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// Damage found in the log: where, and what was done about it. Kept for `stats` and logged once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// First damaged byte.
+    pub from: PhysicalOffset,
+    /// First sound byte after it.
+    pub to: PhysicalOffset,
+    /// What is wrong there.
+    pub what: String,
+}

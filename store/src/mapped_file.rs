@@ -1,0 +1,291 @@
+//! One file of the commit log: its name, its place in the log, its map, its bytes on disk.
+//!
+//! A file has its full length from the first moment, so that a broker of any kind can load what a crash leaves; its blocks
+//! are given to it before it is mapped, so that a full disk is an error here and never a fault at a write. Never here:
+//! what the bytes mean.
+//!
+//! Upstream: `DefaultMappedFile`.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
+use crate::error::FileError;
+use crate::layout;
+use crate::mmap::{AppendRegion, RegionError};
+
+/// Bytes that are zeroed and synced at a time.
+const ZERO_CHUNK: usize = 8 << 20;
+
+/// A mapped file of the log.
+pub(crate) struct MappedFile {
+    path: PathBuf,
+    /// Physical offset of the first byte.
+    base: i64,
+    file: File,
+    region: AppendRegion,
+}
+
+impl MappedFile {
+    /// Makes the file that begins at `base` in `dir`, `size` bytes, all zero.
+    ///
+    /// With `go_on_zeroing`, zeros are written and synced chunk by chunk while it says true, one chunk at least: the first
+    /// sync of blocks that were only reserved has to change file system metadata, which makes it slow.
+    ///
+    /// # Errors
+    /// [`FileError`], and no file is left behind.
+    pub(crate) fn create(
+        dir: &Path,
+        base: i64,
+        size: u64,
+        go_on_zeroing: Option<&dyn Fn() -> bool>,
+    ) -> Result<Self, FileError> {
+        let path = dir.join(layout::file_name(base));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(FileError::at("making the file", &path))?;
+        let made = Self::fill(file, path.clone(), base, size, go_on_zeroing).and_then(|file| {
+            layout::sync_dir(dir)?;
+            Ok(file)
+        });
+        if made.is_err() {
+            // The error that is returned says more than one about the removal would.
+            let _ = std::fs::remove_file(&path);
+        }
+        made
+    }
+
+    fn fill(
+        file: File,
+        path: PathBuf,
+        base: i64,
+        size: u64,
+        go_on_zeroing: Option<&dyn Fn() -> bool>,
+    ) -> Result<Self, FileError> {
+        file.set_len(size).map_err(FileError::at("lengthening the file", &path))?;
+        allocate(&file, 0, size).map_err(FileError::at("reserving space for the file", &path))?;
+        if let Some(go_on) = go_on_zeroing {
+            zero(&file, 0, size, go_on).map_err(FileError::at("zeroing the file", &path))?;
+        }
+        Self::map(file, path, base, size, 0)
+    }
+
+    fn map(file: File, path: PathBuf, base: i64, size: u64, published: usize) -> Result<Self, FileError> {
+        let length = usize::try_from(size).map_err(|error| io::Error::new(io::ErrorKind::FileTooLarge, error));
+        let region = length.and_then(|length| AppendRegion::map(&file, length, published));
+        let region = region.map_err(FileError::at("mapping the file", &path))?;
+        Ok(Self { path, base, file, region })
+    }
+
+    /// Opens a file that is there, all of it readable: recovery lowers the end.
+    ///
+    /// # Errors
+    /// [`FileError`], also when the file is shorter than `size`.
+    pub(crate) fn open(path: PathBuf, base: i64, size: u64) -> Result<Self, FileError> {
+        let file = OpenOptions::new().read(true).write(true).open(&path);
+        let file = file.map_err(FileError::at("opening the file", &path))?;
+        let published = usize::try_from(size).unwrap_or(usize::MAX);
+        Self::map(file, path, base, size, published)
+    }
+
+    /// Path of the file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Physical offset of the first byte.
+    pub(crate) fn base(&self) -> i64 {
+        self.base
+    }
+
+    /// Physical offset of the first byte after the file.
+    pub(crate) fn limit(&self) -> i64 {
+        self.base + self.size() as i64
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn size(&self) -> usize {
+        self.region.len()
+    }
+
+    /// Bytes that can be read.
+    pub(crate) fn published(&self) -> usize {
+        self.region.published()
+    }
+
+    /// The `length` bytes at physical offset `from`, if all of them are in this file and can be read.
+    pub(crate) fn slice(&self, from: i64, length: usize) -> Option<&[u8]> {
+        let position = usize::try_from(from.checked_sub(self.base)?).ok()?;
+        self.region.slice(position, length)
+    }
+
+    /// What can be read from physical offset `from` to the end of this file; `None` outside of it.
+    pub(crate) fn rest(&self, from: i64) -> Option<&[u8]> {
+        let position = usize::try_from(from.checked_sub(self.base)?).ok()?;
+        self.region.slice(position, self.region.published().checked_sub(position)?)
+    }
+
+    /// As [`MappedFile::slice`], but the bytes keep the map alive for as long as they are held.
+    pub(crate) fn bytes(self: &Arc<Self>, from: i64, length: usize) -> Option<Bytes> {
+        self.slice(from, length)?;
+        Some(Bytes::from_owner(HeldSlice { file: Arc::clone(self), from, length }))
+    }
+
+    /// Writes `bytes` at `position` of the file, which must be the end of what can be read, and makes all readable
+    /// up to `next_end`.
+    ///
+    /// # Errors
+    /// [`RegionError`], and nothing is written.
+    pub(crate) fn append(&self, position: usize, bytes: &[u8], next_end: usize) -> Result<(), RegionError> {
+        self.region.append_padded(position, bytes, next_end)
+    }
+
+    /// Waits until everything written so far is on disk.
+    ///
+    /// # Errors
+    /// What the system says. Pages that could not be written count as clean afterwards, so a second try proves nothing.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Ends the file at `position`: what stands between it and `clear_to` becomes zero, and blocks that a sparse file lacks
+    /// are given to it, so that appending cannot fault. On disk when it returns.
+    ///
+    /// # Errors
+    /// [`FileError`] when the system refuses.
+    pub(crate) fn cut(&mut self, position: usize, clear_to: usize) -> Result<(), FileError> {
+        let size = self.size();
+        self.region.reset_published(position);
+        let result = zero_where_needed(&self.file, position as u64, clear_to.min(size) as u64)
+            .and_then(|()| allocate(&self.file, position as u64, size as u64))
+            .and_then(|()| self.file.sync_data());
+        result.map_err(FileError::at("clearing the end of the file", &self.path))
+    }
+
+    /// Deletes the file. Slices that are held stay readable.
+    ///
+    /// # Errors
+    /// [`FileError`] when the system refuses.
+    pub(crate) fn remove(&self) -> Result<(), FileError> {
+        std::fs::remove_file(&self.path).map_err(FileError::at("deleting the file", &self.path))
+    }
+}
+
+/// Bytes of a file, and the file.
+struct HeldSlice {
+    file: Arc<MappedFile>,
+    from: i64,
+    length: usize,
+}
+
+impl AsRef<[u8]> for HeldSlice {
+    fn as_ref(&self) -> &[u8] {
+        // Was there when this was made, and a shared file is never cut.
+        self.file.slice(self.from, self.length).unwrap_or_default()
+    }
+}
+
+/// Reserves the blocks of `[from, to)`. Where the file system cannot, zeros are written instead: nothing may stand
+/// there yet.
+fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
+    if from >= to {
+        return Ok(());
+    }
+    match fallocate(file, FallocateFlags::empty(), from, to - from) {
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => zero(file, from, to, &|| true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes and syncs zeros over `[from, to)`, one chunk, and then while `go_on` says so.
+fn zero(file: &File, from: u64, to: u64, go_on: &dyn Fn() -> bool) -> io::Result<()> {
+    let zeros = vec![0; ZERO_CHUNK];
+    let mut position = from;
+    while position < to {
+        let length = usize::try_from(to - position).unwrap_or(ZERO_CHUNK).min(ZERO_CHUNK);
+        file.write_all_at(zeros.get(..length).unwrap_or(&zeros), position)?;
+        file.sync_data()?;
+        position += length as u64;
+        if !go_on() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Zeros what is not zero in `[from, to)`, so that a sparse or reserved tail stays as it is.
+fn zero_where_needed(file: &File, from: u64, to: u64) -> io::Result<()> {
+    const PIECE: usize = 64 << 10;
+    let zeros = vec![0_u8; PIECE];
+    let mut read = vec![0_u8; PIECE];
+    let mut position = from;
+    while position < to {
+        let length = usize::try_from(to - position).unwrap_or(PIECE).min(PIECE);
+        let piece = read.get_mut(..length).unwrap_or_default();
+        file.read_exact_at(piece, position)?;
+        let zeros = zeros.get(..length).unwrap_or(&zeros);
+        if piece != zeros {
+            file.write_all_at(zeros, position)?;
+        }
+        position += length as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_file_has_its_length_and_its_blocks() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        for (base, zeroing) in [(0, None), (65536, Some(&(|| true) as &dyn Fn() -> bool))] {
+            let file = MappedFile::create(dir.path(), base, 65536, zeroing).unwrap();
+            let metadata = std::fs::metadata(file.path()).unwrap();
+            assert_eq!(metadata.len(), 65536);
+            assert!(metadata.blocks() * 512 >= 65536, "{} blocks", metadata.blocks());
+            assert_eq!(file.limit(), base + 65536);
+        }
+        assert!(MappedFile::create(dir.path(), 0, 65536, None).is_err(), "a file is never made anew over another");
+        assert_eq!(std::fs::metadata(dir.path().join(layout::file_name(0))).unwrap().len(), 65536);
+    }
+
+    #[test]
+    fn held_bytes_outlive_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Arc::new(MappedFile::create(dir.path(), 4096, 4096, None).unwrap());
+        file.append(0, b"hello", 5).unwrap();
+        let bytes = file.bytes(4097, 4).unwrap();
+        assert!(file.bytes(4097, 5).is_none());
+        assert!(file.bytes(4095, 1).is_none());
+        file.remove().unwrap();
+        drop(file);
+        assert_eq!(&bytes[..], b"ello");
+    }
+
+    #[test]
+    fn cutting_clears_and_allocates() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(layout::file_name(0));
+        let sparse = File::create(&path).unwrap();
+        sparse.set_len(1 << 20).unwrap();
+        sparse.write_all_at(b"keep", 0).unwrap();
+        sparse.write_all_at(b"stale", 500_000).unwrap();
+        let mut file = MappedFile::open(path.clone(), 0, 1 << 20).unwrap();
+        assert_eq!(file.slice(500_000, 5).unwrap(), b"stale");
+        file.cut(4, 1 << 20).unwrap();
+        assert_eq!(file.published(), 4);
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(&bytes[..4], b"keep");
+        assert!(bytes[4..].iter().all(|byte| *byte == 0));
+        assert!(std::fs::metadata(&path).unwrap().blocks() * 512 >= 1 << 20);
+    }
+}

@@ -1,0 +1,509 @@
+//! The store as the broker sees it.
+//!
+//! Owns the order of things: what is opened before what, what stops before what. Everything it offers is done elsewhere.
+//!
+//! Upstream: `DefaultMessageStore`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use boostermq_remoting::names::{QueueId, Topic};
+use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::allocate::Allocator;
+use crate::checkpoint::{Checkpoint, Field};
+use crate::clock::Clock;
+use crate::commit_log::{AppendBatch, CommitLog, FlushOutcome, Flusher};
+use crate::consume_queue::{ConsumeQueue, QueueError, QueueTable};
+use crate::disk::{self, DiskUsage};
+use crate::dispatch::{ArrivalListener, DispatchParts, Dispatcher, QueueBuilder};
+use crate::error::{AppendError, CloseError, FileError, OpenError, Quarantine};
+use crate::get_message::{self, GetOutcome, GetRequest};
+use crate::health::{Health, Trouble};
+use crate::housekeeping::{House, Housekeeping};
+use crate::index::{Index, IndexQuery, Shape};
+use crate::layout;
+use crate::lock_file::StoreLock;
+use crate::mapped_file_queue;
+use crate::offset_by_time::{self, TimeBoundary};
+use crate::options::{FlushMode, StoreOptions};
+use crate::query::{self, QueryOutcome};
+use crate::recover::{Recovered, Recovery};
+use crate::stats::{Counters, StoreStats};
+
+/// Least bytes of a log file: one page.
+const FILE_SIZE_MIN: u64 = 4096;
+/// Most bytes of a log file: a blank tells its length in 32 bits, with a sign.
+const FILE_SIZE_MAX: u64 = i32::MAX as u64;
+
+/// An open store. Dropped without [`MessageStore::close`] it is left as a crash would leave it.
+pub struct MessageStore {
+    house: Arc<House>,
+    counters: Arc<Counters>,
+    housekeeping: Housekeeping,
+    quarantines: Vec<Quarantine>,
+    is_closed: AtomicBool,
+    /// Held until everything else has ended.
+    lock: Mutex<Option<StoreLock>>,
+}
+
+impl MessageStore {
+    /// Opens the store under `options.root`, making it if there is none, and recovers what the last stop left.
+    ///
+    /// # Errors
+    /// [`OpenError`]: nothing in the store was changed but what recovery does, which can be done again.
+    pub fn open(options: StoreOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        check_options(&options)?;
+        layout::create_dir(&options.root)?;
+        let lock = StoreLock::acquire(&options.root)?;
+        let abort = options.root.join(layout::ABORT);
+        let is_abnormal = abort.exists();
+        for dir in [&options.commit_log_dir, &options.consume_queue_dir, &options.index_dir] {
+            layout::create_dir(dir)?;
+        }
+        let options = Arc::new(options);
+        let files = mapped_file_queue::load(&options.commit_log_dir, options.commit_log_file_size)?;
+        let queues = QueueTable::new(
+            options.consume_queue_dir.clone(),
+            options.consume_queue_file_size,
+            options.consume_queue_open_files,
+        );
+        queues.load()?;
+        let queues = Arc::new(queues);
+        let checkpoint = Checkpoint::open(&options.root.join(layout::CHECKPOINT))?;
+        // Everything above only looks; from here on things change.
+        let pid = std::process::id().to_string();
+        std::fs::write(&abort, pid).map_err(FileError::at("writing the file", &abort))?;
+        layout::sync_dir(&options.root)?;
+        let recovery = Recovery {
+            files,
+            queues: &queues,
+            builder: QueueBuilder::new(Arc::clone(&queues), Arc::clone(&options)),
+            checkpoint: &checkpoint,
+            check_crc: options.check_crc_on_recover,
+            is_abnormal,
+        };
+        let recovered = recovery.run()?;
+        Self::start(options, clock, queues, checkpoint, recovered, lock)
+    }
+
+    /// Starts the threads over what recovery found.
+    fn start(
+        options: Arc<StoreOptions>,
+        clock: Arc<dyn Clock>,
+        queues: Arc<QueueTable>,
+        checkpoint: Checkpoint,
+        recovered: Recovered,
+        lock: StoreLock,
+    ) -> Result<Self, OpenError> {
+        let Recovered { files, end, damage, is_abnormal } = recovered;
+        let index = open_index(&options, &clock, &checkpoint, is_abnormal, files.is_empty())?;
+        // A checkpoint past the end would make the next recovery begin too late.
+        if checkpoint.value(Field::QueuePhysicalOffset) > end.offset {
+            checkpoint.set(Field::QueuePhysicalOffset, 0);
+        }
+        checkpoint.flush()?;
+        let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
+        for _ in &damage {
+            counters.damaged();
+        }
+        let file_size = options.commit_log_file_size;
+        let is_zeroing = options.flush_mode == FlushMode::Sync;
+        let allocator = Allocator::start(options.commit_log_dir.clone(), file_size, is_zeroing)?;
+        // Checked when the options were: fits.
+        let log = CommitLog::new(files, file_size as usize, end, allocator, Arc::clone(&health), clock);
+        let (log, checkpoint) = (Arc::new(log), Arc::new(checkpoint));
+        let dispatcher = Arc::new(Dispatcher::start(DispatchParts {
+            log: Arc::clone(&log),
+            queues: QueueBuilder::new(Arc::clone(&queues), Arc::clone(&options)),
+            index_position: index.as_ref().map_or(end.offset, |index| index.resume_offset().0),
+            index: index.clone(),
+            health: Arc::clone(&health),
+            counters: Arc::clone(&counters),
+            mode: options.flush_mode,
+            position: end.offset,
+        })?);
+        let on_flushed = {
+            let (dispatcher, mode) = (Arc::clone(&dispatcher), options.flush_mode);
+            Box::new(move || {
+                if mode == FlushMode::Sync {
+                    dispatcher.wake();
+                }
+            })
+        };
+        let flusher = Arc::new(Flusher::start(Arc::clone(&log), Arc::clone(&checkpoint), &options, on_flushed)?);
+        let house = Arc::new(House {
+            log,
+            queues,
+            index,
+            dispatcher,
+            flusher,
+            checkpoint,
+            health,
+            options,
+            is_checkpoint_stuck: AtomicBool::new(false),
+        });
+        let housekeeping = Housekeeping::start(Arc::clone(&house))?;
+        Ok(Self {
+            house,
+            counters,
+            housekeeping,
+            quarantines: damage,
+            is_closed: AtomicBool::new(false),
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// Sets who is told when messages become readable. The first one set stays.
+    pub fn set_arrival_listener(&self, listener: Arc<dyn ArrivalListener>) {
+        self.house.dispatcher.set_listener(listener);
+    }
+
+    /// What the store was opened with.
+    #[must_use]
+    pub fn options(&self) -> &StoreOptions {
+        &self.house.options
+    }
+
+    // Append.
+
+    /// The queue, made if there is none; a new one has no files until its first message.
+    #[must_use]
+    pub fn queue(&self, topic: &Topic, queue_id: QueueId) -> Arc<ConsumeQueue> {
+        self.house.queues.get_or_create(topic, queue_id)
+    }
+
+    /// Appends all records of `batch`, whose receipts then say where they are, or none. Returns the end of the last one.
+    ///
+    /// They can be read once they are dispatched: see [`MessageStore::dispatch_now`]; under SYNC_FLUSH only when they are on
+    /// disk, too. The same batch must not be appended again after a success: clear it.
+    ///
+    /// # Errors
+    /// [`AppendError`], and nothing was appended.
+    pub fn append(&self, batch: &mut AppendBatch) -> Result<PhysicalOffset, AppendError> {
+        let end = self.house.log.append(batch)?;
+        self.house.flusher.appended();
+        self.counters.appended(batch.len(), batch.byte_len());
+        Ok(end)
+    }
+
+    /// Calls `done` when everything before `end` is on disk, or the deadline has passed, or that cannot happen any more: at once
+    /// and on this thread if it is so already. `done` has to be quick: others wait behind it.
+    pub fn when_flushed(&self, end: PhysicalOffset, deadline: Instant, done: Box<dyn FnOnce(FlushOutcome) + Send>) {
+        self.house.flusher.when_flushed(end, deadline, done);
+    }
+
+    /// Makes what was appended readable and tells of its arrival, on this thread if no other does so already. Returns when there is
+    /// nothing left to do or after a bounded piece of work; the rest is done in the background. Call it after the answers to
+    /// the senders have been written.
+    pub fn dispatch_now(&self) {
+        self.house.dispatcher.dispatch_now();
+    }
+
+    /// Whether messages are taken.
+    ///
+    /// # Errors
+    /// Why not, as [`MessageStore::append`] would say.
+    pub fn check_writeable(&self) -> Result<(), AppendError> {
+        self.house.health.check()
+    }
+
+    /// Switches appending off or on again, for a broker whose role forbids it.
+    pub fn set_writeable(&self, is_writeable: bool) {
+        self.house.health.set(Trouble::SwitchedOff, !is_writeable);
+    }
+
+    // Get.
+
+    /// Reads messages of a queue.
+    ///
+    /// # Errors
+    /// [`QueueError`] when a file of the queue cannot be read.
+    pub fn get(&self, request: &GetRequest<'_>) -> Result<GetOutcome, QueueError> {
+        let queue = self.house.queues.get(request.topic, request.queue_id);
+        get_message::get(queue.as_deref(), &self.house.log, &self.house.options, request)
+    }
+
+    /// The record that begins at `physical_offset`; `None` when none does.
+    #[must_use]
+    pub fn record_at(&self, physical_offset: PhysicalOffset) -> Option<Bytes> {
+        self.house.log.record_at(physical_offset)
+    }
+
+    /// The `size` bytes of the log from `from` on, which must lie in one file; `None` where it does not have all of them.
+    #[must_use]
+    pub fn read(&self, from: PhysicalOffset, size: usize) -> Option<Bytes> {
+        self.house.log.read(from, size)
+    }
+
+    // Query.
+
+    /// Finds messages by key; none without an index.
+    #[must_use]
+    pub fn query(&self, wanted: &IndexQuery<'_>) -> QueryOutcome {
+        match &self.house.index {
+            Some(index) => query::query(index, &self.house.log, wanted),
+            None => QueryOutcome::default(),
+        }
+    }
+
+    // Offsets.
+
+    /// The queue, if there is one: its begin and end are [`ConsumeQueue::min_offset`] and [`ConsumeQueue::max_offset`].
+    #[must_use]
+    pub fn existing_queue(&self, topic: &str, queue_id: QueueId) -> Option<Arc<ConsumeQueue>> {
+        self.house.queues.get(topic, queue_id)
+    }
+
+    /// First offset of a queue that can be read; 0 without the queue.
+    #[must_use]
+    pub fn min_queue_offset(&self, topic: &str, queue_id: QueueId) -> QueueOffset {
+        self.existing_queue(topic, queue_id).map_or(QueueOffset::ZERO, |queue| queue.min_offset())
+    }
+
+    /// One past the last offset of a queue that can be read; 0 without the queue.
+    #[must_use]
+    pub fn max_queue_offset(&self, topic: &str, queue_id: QueueId) -> QueueOffset {
+        self.existing_queue(topic, queue_id).map_or(QueueOffset::ZERO, |queue| queue.max_offset())
+    }
+
+    /// The offset in a queue that belongs to `timestamp`, in milliseconds since 1970; 0 without the queue.
+    ///
+    /// # Errors
+    /// [`QueueError`] when a file of the queue cannot be read.
+    pub fn offset_by_time(
+        &self,
+        topic: &str,
+        queue_id: QueueId,
+        timestamp: i64,
+        boundary: TimeBoundary,
+    ) -> Result<QueueOffset, QueueError> {
+        let Some(queue) = self.existing_queue(topic, queue_id) else { return Ok(QueueOffset::ZERO) };
+        offset_by_time::offset_by_time(&queue, &self.house.log, timestamp, boundary)
+    }
+
+    /// Store time, in milliseconds since 1970, of a message of a queue; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`QueueError`] when a file of the queue cannot be read.
+    pub fn store_timestamp(
+        &self,
+        topic: &str,
+        queue_id: QueueId,
+        queue_offset: QueueOffset,
+    ) -> Result<Option<i64>, QueueError> {
+        let Some(queue) = self.existing_queue(topic, queue_id) else { return Ok(None) };
+        offset_by_time::store_timestamp(&queue, &self.house.log, queue_offset)
+    }
+
+    /// Where the record of a message of a queue begins; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`QueueError`] when a file of the queue cannot be read.
+    pub fn physical_offset(
+        &self,
+        topic: &str,
+        queue_id: QueueId,
+        queue_offset: QueueOffset,
+    ) -> Result<Option<PhysicalOffset>, QueueError> {
+        let Some(queue) = self.existing_queue(topic, queue_id) else { return Ok(None) };
+        offset_by_time::physical_offset(&queue, queue_offset)
+    }
+
+    /// Store time, in milliseconds since 1970, of the first message of a queue; `None` without one.
+    ///
+    /// # Errors
+    /// [`QueueError`] when a file of the queue cannot be read.
+    pub fn earliest_store_timestamp(&self, topic: &str, queue_id: QueueId) -> Result<Option<i64>, QueueError> {
+        let Some(queue) = self.existing_queue(topic, queue_id) else { return Ok(None) };
+        offset_by_time::earliest_store_timestamp(&queue, &self.house.log)
+    }
+
+    /// Store time, in milliseconds since 1970, of the first message of the log; `None` without one.
+    #[must_use]
+    pub fn earliest_log_timestamp(&self) -> Option<i64> {
+        self.house.log.earliest_store_timestamp()
+    }
+
+    /// True when the record at `physical_offset` is new enough to be in memory still.
+    #[must_use]
+    pub fn is_in_memory(&self, physical_offset: PhysicalOffset) -> bool {
+        offset_by_time::is_in_memory(&self.house.log, &self.house.options, physical_offset)
+    }
+
+    /// First byte of the log that is there.
+    #[must_use]
+    pub fn min_physical_offset(&self) -> PhysicalOffset {
+        PhysicalOffset(self.house.log.min_offset())
+    }
+
+    /// End of the log.
+    #[must_use]
+    pub fn max_physical_offset(&self) -> PhysicalOffset {
+        PhysicalOffset(self.house.log.end())
+    }
+
+    /// Everything before is on disk.
+    #[must_use]
+    pub fn flushed_offset(&self) -> PhysicalOffset {
+        PhysicalOffset(self.house.log.flushed())
+    }
+
+    /// Messages before can be made readable: all under ASYNC_FLUSH, those on disk under SYNC_FLUSH.
+    #[must_use]
+    pub fn confirm_offset(&self) -> PhysicalOffset {
+        match self.house.options.flush_mode {
+            FlushMode::Async => self.max_physical_offset(),
+            FlushMode::Sync => self.flushed_offset(),
+        }
+    }
+
+    /// Messages before are readable.
+    #[must_use]
+    pub fn dispatched_offset(&self) -> PhysicalOffset {
+        self.house.dispatcher.position()
+    }
+
+    /// Store time of the last message, in milliseconds since 1970; 0 for a store that never had one.
+    #[must_use]
+    pub fn last_store_timestamp(&self) -> i64 {
+        self.house.log.last_store_timestamp()
+    }
+
+    /// How full the disks are.
+    #[must_use]
+    pub fn disk_usage(&self) -> DiskUsage {
+        let options = &self.house.options;
+        DiskUsage {
+            commit_log: disk::usage(&options.commit_log_dir),
+            consume_queue: disk::usage(&options.consume_queue_dir),
+            index: disk::usage(&options.index_dir),
+        }
+    }
+
+    /// What the store has done since it was opened.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        self.counters.look()
+    }
+
+    /// Damage that was found when the store was opened, and left as it is.
+    #[must_use]
+    pub fn quarantines(&self) -> &[Quarantine] {
+        &self.quarantines
+    }
+
+    /// The topics that have queues.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Topic> {
+        self.house.queues.topics()
+    }
+
+    /// Deletes the queues of a topic; its records stay in the log until they expire. Returns whether there were any.
+    ///
+    /// # Errors
+    /// [`QueueError`] when a file cannot be deleted; the queues are gone from the store all the same.
+    pub fn delete_topic(&self, topic: &str) -> Result<bool, QueueError> {
+        let house = &self.house;
+        house.dispatcher.with_lane_stopped(|| house.queues.delete_topic(topic))
+    }
+
+    // Flush.
+
+    /// Writes everything to disk, and waits for it.
+    ///
+    /// # Errors
+    /// [`CloseError`], of which [`CloseError::Flush`] means that the store takes no more messages.
+    pub fn flush(&self) -> Result<(), CloseError> {
+        self.house.flusher.flush_now().map_err(|_| CloseError::Flush)?;
+        self.house.flush_derived(true)
+    }
+
+    // Close.
+
+    /// Ends the store in order: no more messages are taken, all that were are written to disk, and the next start has nothing to
+    /// recover. Further calls do nothing.
+    ///
+    /// # Errors
+    /// [`CloseError`]: the abort file stays, and the next start recovers.
+    pub fn close(&self) -> Result<(), CloseError> {
+        if self.is_closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let house = &self.house;
+        // Under the append lock: when it is given back, nobody appends any more.
+        house.log.with_append_lock(|| house.health.set(Trouble::Closed, true));
+        let result = self.finish();
+        self.stop_threads(result.is_ok());
+        let result = result.and_then(|()| {
+            let abort = house.options.root.join(layout::ABORT);
+            std::fs::remove_file(&abort).map_err(FileError::at("deleting the file", &abort))?;
+            layout::sync_dir(&house.options.root)?;
+            Ok(())
+        });
+        *self.lock.lock() = None;
+        result
+    }
+
+    fn finish(&self) -> Result<(), CloseError> {
+        let house = &self.house;
+        house.flusher.flush_now().map_err(|_| CloseError::Flush)?;
+        house.dispatcher.drain();
+        let behind = house.log.end() - house.dispatcher.position().0;
+        if behind != 0 {
+            return Err(CloseError::Behind { behind });
+        }
+        self.housekeeping.stop();
+        house.flush_derived(true)
+    }
+
+    fn stop_threads(&self, is_clean: bool) {
+        let house = &self.house;
+        self.housekeeping.stop();
+        house.flusher.stop();
+        house.dispatcher.stop();
+        if let Err(error) = house.log.stop_allocator(is_clean) {
+            tracing::warn!(%error, "a commit log file that was made ahead stays; it does no harm");
+        }
+    }
+}
+
+impl Drop for MessageStore {
+    fn drop(&mut self) {
+        if !self.is_closed.swap(true, Ordering::AcqRel) {
+            self.house.health.set(Trouble::Closed, true);
+            self.stop_threads(false);
+        }
+    }
+}
+
+fn check_options(options: &StoreOptions) -> Result<(), OpenError> {
+    let size = options.commit_log_file_size;
+    if !(FILE_SIZE_MIN..=FILE_SIZE_MAX).contains(&size) {
+        let what = format!("mappedFileSizeCommitLog is {size}: it must be from {FILE_SIZE_MIN} to {FILE_SIZE_MAX}");
+        return Err(OpenError::Options { what });
+    }
+    Ok(())
+}
+
+fn open_index(
+    options: &StoreOptions,
+    clock: &Arc<dyn Clock>,
+    checkpoint: &Checkpoint,
+    is_abnormal: bool,
+    is_log_gone: bool,
+) -> Result<Option<Arc<Index>>, OpenError> {
+    if !options.index_enabled {
+        return Ok(None);
+    }
+    let shape = Shape { slots: options.index_slots, entries: options.index_entries };
+    let safe_timestamp = checkpoint.value(Field::IndexTimestamp);
+    let index = Index::open(&options.index_dir, shape, Arc::clone(clock), is_abnormal, safe_timestamp)?;
+    if is_log_gone {
+        index.delete_all()?;
+    }
+    Ok(Some(Arc::new(index)))
+}
