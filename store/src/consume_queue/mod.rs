@@ -225,6 +225,12 @@ impl ConsumeQueue {
         Ok(out.len())
     }
 
+    /// The first offset of the file after the one that holds `queue_offset`: where to go on when that file is missing.
+    pub(crate) fn next_file_offset(&self, queue_offset: QueueOffset) -> QueueOffset {
+        let units = self.files.file_size() / UNIT_SIZE_I64;
+        queue_offset.plus(units - queue_offset.0.rem_euclid(units))
+    }
+
     /// Writes buffered units into the files; frees the buffer of a queue that got no unit since the last flush. With `sync`
     /// the files are on disk when it returns; without, they are only if two pages or more were waiting.
     ///

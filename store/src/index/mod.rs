@@ -32,10 +32,10 @@ use crate::error::FileError;
 pub(crate) use file::Shape;
 use file::{Entry, IndexFile};
 use key::KeyHash;
-pub use search::{IndexAnswer, IndexQuery, KeyKind};
+pub use search::{IndexQuery, KeyKind};
 
 /// Stands between the keys in a message's KEYS property.
-const KEY_SEPARATOR: char = ' ';
+pub(crate) const KEY_SEPARATOR: char = ' ';
 
 /// Why the index could not be opened or written. Messages are kept all the same; they are not found by key.
 #[derive(Debug, thiserror::Error)]

@@ -32,55 +32,44 @@ pub struct IndexQuery<'a> {
     pub end_timestamp: i64,
 }
 
-/// What was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IndexAnswer {
-    /// Where the records begin, newest first, each once. A few may be of other keys with the same hash.
-    pub physical_offsets: Vec<PhysicalOffset>,
-    /// Store time of the newest record in the index, in ms (`indexLastUpdateTimestamp`).
-    pub last_update_timestamp: i64,
-    /// Where the newest record in the index begins (`indexLastUpdatePhyoffset`).
-    pub last_update_offset: PhysicalOffset,
-}
-
 /// An entry's time is rounded down to whole seconds: less than this below what it was.
 const ROUNDED_MS: i64 = 1000;
 
 impl Index {
-    /// Looks for messages, newest first.
-    pub(crate) fn query(&self, query: &IndexQuery<'_>) -> IndexAnswer {
+    /// Calls `visit` with the place of each record that may be wanted, newest first, until it says false. Hashes and whole
+    /// seconds are all that is compared, so records of other keys come too; one record may come twice in a row.
+    ///
+    /// Returns store time (ms) and place of the newest record in the index.
+    pub(crate) fn search(
+        &self,
+        query: &IndexQuery<'_>,
+        mut visit: impl FnMut(PhysicalOffset) -> bool,
+    ) -> (i64, PhysicalOffset) {
         let files = self.files.load_full();
-        let Some(newest) = files.last() else { return IndexAnswer::default() };
+        let Some(newest) = files.last() else { return (0, PhysicalOffset::ZERO) };
+        let last_update = (newest.end_timestamp(), newest.end_offset());
         let topic = KeyHash::of_topic(query.topic);
         let key = match query.kind {
             KeyKind::Key => topic.with_key(query.key),
             KeyKind::Tags => topic.with_tags(query.key),
         };
-        let mut found = Vec::new();
         for file in files.iter().rev() {
             let begin = file.begin_timestamp();
             if begin <= query.end_timestamp && file.end_timestamp() >= query.begin_timestamp {
-                let is_early = |timestamp: i64| timestamp.saturating_add(ROUNDED_MS) <= query.begin_timestamp;
-                let chain = file.chain(key).take_while(|entry| !is_early(entry.timestamp));
-                let wanted = chain.filter(|entry| entry.key == key && entry.timestamp <= query.end_timestamp);
-                for entry in wanted {
-                    if found.len() >= query.max_messages {
+                for entry in file.chain(key) {
+                    if entry.timestamp.saturating_add(ROUNDED_MS) <= query.begin_timestamp {
                         break;
                     }
-                    // A record whose putting was interrupted may have been put again, right after itself.
-                    if found.last() != Some(&entry.physical_offset) {
-                        found.push(entry.physical_offset);
+                    let is_wanted = entry.key == key && entry.timestamp <= query.end_timestamp;
+                    if is_wanted && !visit(entry.physical_offset) {
+                        return last_update;
                     }
                 }
             }
-            if found.len() >= query.max_messages || begin < query.begin_timestamp {
+            if begin < query.begin_timestamp {
                 break;
             }
         }
-        IndexAnswer {
-            physical_offsets: found,
-            last_update_timestamp: newest.end_timestamp(),
-            last_update_offset: newest.end_offset(),
-        }
+        last_update
     }
 }
