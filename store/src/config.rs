@@ -12,6 +12,7 @@ use boostermq_remoting::config::reasons::{
 use boostermq_remoting::config::{ByteSize, ConfigError, Days, Hours, Machine, Millis, Minutes, Percent, Seconds};
 use boostermq_remoting::properties_file::Properties;
 
+mod options;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -168,3 +168,99 @@ fn a_change_at_run_time_is_noted_for_the_file() {
         "brokerName=broker-a\nbrokerPermission=4\nfileReservedTime=24\nlistenPort=1234\n"
     );
 }
+
+/// Keys that take effect by a part of the broker that is still to come; the list may only shrink.
+const AWAITED: &[&str] = &[
+    "registerNameServerPeriod",
+    "registerBrokerTimeoutMills",
+    "forceRegister",
+    "compressedRegister",
+    "brokerPermission",
+    "autoCreateTopicEnable",
+    "clusterTopicEnable",
+    "brokerTopicEnable",
+    "autoCreateSubscriptionGroup",
+    "enableCreateSysGroup",
+    "traceTopicEnable",
+    "msgTraceTopicName",
+    "validateSystemTopicWhenUpdateTopic",
+    "enableMixedMessageType",
+    "enableSplitMetadata",
+    "splitMetadataSize",
+    "enableRegisterProducer",
+    "rejectPullConsumerEnable",
+    "notifyConsumerIdsChangedEnable",
+    "channelExpiredTimeout",
+    "subscriptionExpiredTimeout",
+    "flushConsumerOffsetInterval",
+    "consumerOffsetUpdateVersionStep",
+    "delayOffsetUpdateVersionStep",
+    "useServerSideResetOffset",
+    "enableBroadcastOffsetStore",
+    "broadcastOffsetExpireSecond",
+    "broadcastOffsetExpireMaxSecond",
+    "enablePropertyFilter",
+    "enableDetailStat",
+    "autoDeleteUnusedStats",
+    "maxStatsIdleTimeInMinutes",
+    "defaultQueryMaxNum",
+    "fileReservedTime",
+    "deleteWhen",
+    "diskMaxUsedSpaceRatio",
+    "diskSpaceCleanForciblyRatio",
+    "cleanFileForciblyEnable",
+    "cleanResourceInterval",
+    "deleteCommitLogFilesInterval",
+    "deleteConsumeQueueFilesInterval",
+    "deleteFileBatchMax",
+    "osPageCacheBusyTimeOutMills",
+];
+
+/// A key that says it takes effect must be read somewhere: its field stands in the source of some crate.
+#[test]
+fn keys_that_take_effect_are_read() {
+    let tables = [include_str!("../config.rs"), include_str!("../../../store/src/config.rs")];
+    let mut source = String::new();
+    for folder in ["../broker/src", "../store/src"] {
+        append_source(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut source);
+    }
+    tables.iter().for_each(|table| source.push_str(parts(table).1));
+    let words: BTreeSet<_> = source.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
+    let claimed: Vec<_> = tables.iter().flat_map(|table| claims(parts(table).0)).collect();
+    assert!(claimed.len() > 60, "the tables were not understood: {claimed:?}");
+    let is_unread =
+        |(field, key): &&(String, String)| !words.contains(field.as_str()) && !AWAITED.contains(&key.as_str());
+    let unread: Vec<_> = claimed.iter().filter(is_unread).map(|(_, key)| key).collect();
+    assert!(unread.is_empty(), "declared Live or Restart, yet read nowhere: {unread:?}");
+}
+
+/// The table of a file, and what follows it.
+fn parts(text: &str) -> (&str, &str) {
+    let table = text.split_once("boostermq_remoting::config! {").unwrap().1;
+    table.split_once("\n}\n").unwrap()
+}
+
+/// Field and key of each line of a table that is `Live` or `Restart`.
+fn claims(table: &str) -> Vec<(String, String)> {
+    let lines: String = table.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let claim = |statement: &str| {
+        let (rest, effect) = statement.rsplit_once("\",")?;
+        let is_claim = ["Live", "Restart"].iter().any(|name| effect.trim_start().starts_with(name));
+        let field = rest.rsplit_once('{').map_or(rest, |(_, first)| first).split_once(':')?.0.trim();
+        is_claim.then(|| Some((field.to_owned(), rest.rsplit_once('"')?.1.to_owned()))).flatten()
+    };
+    lines.split(';').filter_map(|statement| claim(statement.trim())).collect()
+}
+
+/// The source of a folder without the tables of settings and without tests.
+fn append_source(folder: &std::path::Path, source: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            append_source(&path, source);
+        } else if name.ends_with(".rs") && name != "config.rs" && !name.contains("tests") {
+            source.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}

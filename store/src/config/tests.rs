@@ -132,3 +132,26 @@ fn hours_of_the_day_are_written_with_two_digits() {
     assert_eq!(HoursOfDay::parse(""), None);
     assert_eq!(HoursOfDay::parse("x"), None);
 }
+
+#[test]
+fn the_store_is_told_what_the_keys_say() {
+    use crate::options::{FlushMode, StoreOptions};
+    let told = StoreOptions::from(&read("").unwrap());
+    assert_eq!(
+        format!("{told:?}"),
+        format!("{:?}", StoreOptions::new("/home/mq/store")),
+        "the two have one set of defaults"
+    );
+
+    let told = StoreOptions::from(
+        &read(
+            "storePathRootDir=/r\nstorePathCommitLog=/c\nflushDiskType=SYNC_FLUSH\nmappedFileSizeConsumeQueue=2001\n\
+             maxMessageSize=77\nmessageDelayLevel=2s 1m\nflushIntervalCommitLog=7",
+        )
+        .unwrap(),
+    );
+    assert_eq!((told.root, told.commit_log_dir), ("/r".into(), "/c".into()));
+    assert_eq!((told.flush_mode, told.flush_interval), (FlushMode::Sync, Duration::from_millis(7)));
+    assert_eq!((told.consume_queue_file_size, told.max_message_size), (2020, 77));
+    assert_eq!(told.delay_levels, [2, 60].map(Duration::from_secs));
+}

@@ -1,0 +1,46 @@
+//! From keys to what the store is told.
+
+use boostermq_remoting::config::ByteSize;
+
+use super::{FlushDiskType, StoreConfig};
+use crate::options::{FlushMode, StoreOptions};
+
+/// Sizes have ranges that fit; one that did not would be as large as can be.
+fn narrow(size: ByteSize) -> u32 {
+    u32::try_from(size.0).unwrap_or(u32::MAX)
+}
+
+/// Of a resolved configuration; what has no key keeps the store's own default.
+impl From<&StoreConfig> for StoreOptions {
+    fn from(config: &StoreConfig) -> Self {
+        Self {
+            commit_log_dir: config.store_path_commit_log.clone(),
+            commit_log_file_size: config.mapped_file_size_commit_log.0,
+            consume_queue_file_size: config.consume_queue_file_size().0,
+            flush_mode: match config.flush_disk_type {
+                FlushDiskType::SyncFlush => FlushMode::Sync,
+                FlushDiskType::AsyncFlush => FlushMode::Async,
+            },
+            flush_interval: config.flush_interval_commit_log.duration(),
+            flush_least_pages: config.flush_commit_log_least_pages,
+            flush_thorough_interval: config.flush_commit_log_thorough_interval.duration(),
+            queue_flush_interval: config.flush_interval_consume_queue.duration(),
+            queue_flush_thorough_interval: config.flush_consume_queue_thorough_interval.duration(),
+            check_crc_on_recover: config.check_crc_on_recover,
+            max_message_size: narrow(config.max_message_size),
+            index_enabled: config.message_index_enable,
+            index_slots: config.max_hash_slot_num,
+            index_entries: config.max_index_num,
+            query_max_messages: config.max_msgs_num_batch,
+            delay_levels: config.message_delay_level.delays().to_vec(),
+            memory_max_ratio: config.access_message_in_memory_max_ratio.0,
+            transfer_bytes_in_memory: narrow(config.max_transfer_bytes_on_message_in_memory),
+            transfer_count_in_memory: config.max_transfer_count_on_message_in_memory,
+            transfer_bytes_on_disk: narrow(config.max_transfer_bytes_on_message_in_disk),
+            transfer_count_on_disk: config.max_transfer_count_on_message_in_disk,
+            filter_scan_bytes: narrow(config.max_filter_message_size),
+            disk_warning_ratio: config.disk_space_warning_level_ratio.0,
+            ..Self::new(&config.store_path_root_dir)
+        }
+    }
+}
