@@ -115,11 +115,52 @@ macro_rules! requests {
     (@or $type:ty) => { $type };
 }
 
+pub mod acl;
+pub mod broker_config;
+pub mod client;
+pub mod cluster;
+pub mod cold_data;
+pub mod controller;
+pub mod group;
+pub mod ha;
+pub mod kv;
+pub mod lite;
+pub mod offset;
+pub mod pop;
 pub mod pull;
+pub mod query;
+pub mod route;
 pub mod send;
+pub mod static_topic;
+pub mod stats;
+pub mod timer;
+pub mod topic;
+pub mod transaction;
 
 /// All families, in reading order.
-pub const FAMILIES: &[&[RequestRow]] = &[send::ROWS, pull::ROWS];
+pub const FAMILIES: &[&[RequestRow]] = &[
+    send::ROWS,
+    pull::ROWS,
+    pop::ROWS,
+    offset::ROWS,
+    query::ROWS,
+    transaction::ROWS,
+    client::ROWS,
+    group::ROWS,
+    topic::ROWS,
+    route::ROWS,
+    kv::ROWS,
+    cluster::ROWS,
+    broker_config::ROWS,
+    stats::ROWS,
+    timer::ROWS,
+    static_topic::ROWS,
+    ha::ROWS,
+    controller::ROWS,
+    acl::ROWS,
+    cold_data::ROWS,
+    lite::ROWS,
+];
 
 /// Every declared request.
 pub fn rows() -> impl Iterator<Item = &'static RequestRow> {

@@ -79,7 +79,7 @@ requests! {
     SendReplyMessageV2 = 325 "SEND_REPLY_MESSAGE_V2", Waiting, Topic("b", Action::Pub),
         SendMessageRequestHeader<'static> => SendMessageResponseHeader;
     /// Sends a message back to its group's retry topic, or to its dead-letter topic.
-    ConsumerSendMsgBack = 36 "CONSUMER_SEND_MSG_BACK", Inline, Group("group", Action::Sub),
+    ConsumerSendMsgBack = 36 "CONSUMER_SEND_MSG_BACK", Waiting, Group("group", Action::Sub),
         ConsumerSendMsgBackRequestHeader => super::NoHeader;
 }
 
