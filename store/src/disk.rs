@@ -21,6 +21,22 @@ impl fmt::Display for DiskUsage {
     }
 }
 
+/// Room on a disk, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskCapacity {
+    /// All of it.
+    pub total: i64,
+    /// What is free, for root too.
+    pub free: i64,
+}
+
+/// Room on the disk that `path` is on; `None` where the system does not say.
+pub(crate) fn capacity(path: &Path) -> Option<DiskCapacity> {
+    let found = rustix::fs::statvfs(path).ok()?;
+    let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(found.f_frsize)).unwrap_or(i64::MAX);
+    Some(DiskCapacity { total: bytes(found.f_blocks), free: bytes(found.f_bfree) })
+}
+
 /// Share in use of the disk that `path` is on, rounded up to whole percent as upstream does; -1 where the system does not say.
 pub(crate) fn usage(path: &Path) -> f64 {
     let Ok(found) = rustix::fs::statvfs(path) else { return -1.0 };

@@ -30,7 +30,7 @@ mod recover;
 mod stats;
 
 pub use commit_log::{AppendBatch, AppendReceipt, FlushOutcome};
-pub use disk::DiskUsage;
+pub use disk::{DiskCapacity, DiskUsage};
 pub use dispatch::{Arrival, ArrivalListener};
 pub use get_message::{GetOutcome, GetRequest, GetStatus, MessageFilter};
 pub use message_store::MessageStore;

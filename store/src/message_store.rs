@@ -18,7 +18,7 @@ use crate::checkpoint::{Checkpoint, Field};
 use crate::clock::Clock;
 use crate::commit_log::{AppendBatch, CommitLog, FlushOutcome, Flusher};
 use crate::consume_queue::{ConsumeQueue, QueueError, QueueTable};
-use crate::disk::{self, DiskUsage};
+use crate::disk::{self, DiskCapacity, DiskUsage};
 use crate::dispatch::{ArrivalListener, DispatchParts, Dispatcher, QueueBuilder};
 use crate::error::{AppendError, CloseError, FileError, OpenError, Quarantine};
 use crate::get_message::{self, GetOutcome, GetRequest};
@@ -371,6 +371,12 @@ impl MessageStore {
     #[must_use]
     pub fn last_store_timestamp(&self) -> i64 {
         self.house.log.last_store_timestamp()
+    }
+
+    /// Room on the disk of the commit log; `None` where the system does not say.
+    #[must_use]
+    pub fn disk_capacity(&self) -> Option<DiskCapacity> {
+        disk::capacity(&self.house.options.commit_log_dir)
     }
 
     /// How full the disks are.

@@ -105,6 +105,12 @@ impl AppendBatch {
         Ok(self.entries.len() - 1)
     }
 
+    /// Forgets the records from `count` on: what they belonged to was refused.
+    pub fn truncate(&mut self, count: usize) {
+        let dropped: usize = self.entries.drain(count.min(self.entries.len())..).map(|entry| entry.length as usize).sum();
+        self.bytes.truncate(self.bytes.len() - dropped);
+    }
+
     /// Where the records were put, in their order; empty until they are appended.
     #[must_use]
     pub fn receipts(&self) -> &[AppendReceipt] {
