@@ -151,7 +151,7 @@ thread_local! {
 /// Reads messages of `queue`.
 ///
 /// # Errors
-/// [`QueueError::Io`] when a file of the queue cannot be read.
+/// [`QueueError::File`] when a file of the queue cannot be read.
 pub(crate) fn get(
     queue: Option<&ConsumeQueue>,
     log: &CommitLog,
@@ -290,10 +290,10 @@ impl<'a> Walk<'a> {
         let Some(bytes) = file.slice(unit.physical_offset.0, size).filter(|bytes| is_record_of(bytes, unit)) else {
             return self.pass_over(GetStatus::MessageWasRemoving);
         };
-        if let Some(filter) = self.request.filter.filter(|filter| filter.needs_record()) {
-            if !Record::parse(bytes).is_ok_and(|record| filter.matches_record(&record)) {
-                return self.pass_over(GetStatus::NoMatchedMessage);
-            }
+        if let Some(filter) = self.request.filter.filter(|filter| filter.needs_record())
+            && !Record::parse(bytes).is_ok_and(|record| filter.matches_record(&record))
+        {
+            return self.pass_over(GetStatus::NoMatchedMessage);
         }
         self.take(file, unit, is_cached);
         Step::Next

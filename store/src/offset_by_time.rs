@@ -37,7 +37,7 @@ const PASSED_AT_ONCE: usize = 64;
 /// The offset that belongs to `timestamp` (ms), within the queue's begin and end.
 ///
 /// # Errors
-/// [`QueueError::Io`].
+/// [`QueueError::File`].
 pub(crate) fn offset_by_time(
     queue: &ConsumeQueue,
     log: &CommitLog,
@@ -78,10 +78,10 @@ fn timestamp_from(queue: &ConsumeQueue, log: &CommitLog, mut from: i64, to: i64)
             if from >= to {
                 break;
             }
-            if !unit.is_blank() {
-                if let Some(timestamp) = log.store_timestamp_at(unit.physical_offset) {
-                    return Ok(Some(timestamp));
-                }
+            if !unit.is_blank()
+                && let Some(timestamp) = log.store_timestamp_at(unit.physical_offset)
+            {
+                return Ok(Some(timestamp));
             }
             from += 1;
         }
@@ -93,7 +93,7 @@ fn timestamp_from(queue: &ConsumeQueue, log: &CommitLog, mut from: i64, to: i64)
 /// Store time in ms of the message at `queue_offset`; `None` when there is none or the log no longer has it.
 ///
 /// # Errors
-/// [`QueueError::Io`].
+/// [`QueueError::File`].
 pub(crate) fn store_timestamp(
     queue: &ConsumeQueue,
     log: &CommitLog,
@@ -106,7 +106,7 @@ pub(crate) fn store_timestamp(
 /// Where the record of the message at `queue_offset` begins; `None` when there is none.
 ///
 /// # Errors
-/// [`QueueError::Io`].
+/// [`QueueError::File`].
 pub(crate) fn physical_offset(
     queue: &ConsumeQueue,
     queue_offset: QueueOffset,
@@ -122,7 +122,7 @@ pub(crate) fn physical_offset(
 /// Store time in ms of the first message of the queue; `None` when it has none.
 ///
 /// # Errors
-/// [`QueueError::Io`].
+/// [`QueueError::File`].
 pub(crate) fn earliest_store_timestamp(queue: &ConsumeQueue, log: &CommitLog) -> Result<Option<i64>, QueueError> {
     store_timestamp(queue, log, queue.min_offset())
 }

@@ -12,9 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// Descriptors that [`QueueFiles`] keeps open by default.
-pub const OPEN_QUEUE_FILES: usize = 1024;
-
 /// The cache is cut into this many parts, each with its own lock.
 const SHARDS: usize = 16;
 

@@ -41,12 +41,6 @@ impl CommitLog {
     pub(crate) fn earliest_store_timestamp(&self) -> Option<i64> {
         self.store_timestamp_at(PhysicalOffset(self.min_offset()))
     }
-
-    /// First byte of the file after the one that holds `at`: where to go on when that file is gone.
-    pub(crate) fn next_file_start(&self, at: PhysicalOffset) -> PhysicalOffset {
-        let size = self.file_size as i64;
-        PhysicalOffset(at.0.saturating_add(size - at.0.rem_euclid(size)))
-    }
 }
 
 /// The record at physical offset `at` of `file`, if it says itself that it stands there.

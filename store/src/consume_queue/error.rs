@@ -1,24 +1,19 @@
 //! What can go wrong with consume queues.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
+
+use crate::error::FileError;
 
 /// Why a consume queue could not be read, written or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The file system refused.
-    #[error("{operation} {} failed: {source}; check the disk's space and health and who may write there", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What was tried.
-        operation: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file whose length is not the configured one.
     #[error(
         "{} is {found} bytes long, a consume queue file has {expected}; set mappedFileSizeConsumeQueue to what the store was \
@@ -65,8 +60,8 @@ pub enum QueueError {
 }
 
 impl QueueError {
-    pub(super) fn io(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { path, operation, source }
+    /// For `map_err`: names the file and what was tried.
+    pub(super) fn io(operation: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        move |source| FileError::at(operation, path.as_ref())(source).into()
     }
 }

@@ -139,7 +139,7 @@ impl ConsumeQueue {
     /// - In a deleted queue: nothing happens.
     ///
     /// # Errors
-    /// [`QueueError::OffsetOutOfRange`] when the record cannot be right; [`QueueError::Io`] when the disk refused, and nothing
+    /// [`QueueError::OffsetOutOfRange`] when the record cannot be right; [`QueueError::File`] when the disk refused, and nothing
     /// has changed: the caller may try again.
     pub(crate) fn push_unit(&self, queue_offset: QueueOffset, unit: Unit) -> Result<(), QueueError> {
         let mut tail = self.tail.lock();
@@ -192,7 +192,7 @@ impl ConsumeQueue {
     /// Blank units are copied too.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub(crate) fn read_units(&self, from: QueueOffset, count: usize, out: &mut Vec<Unit>) -> Result<usize, QueueError> {
         out.clear();
         let left = self.max_offset().since(from);
@@ -235,7 +235,7 @@ impl ConsumeQueue {
     /// the files are on disk when it returns; without, they are only if two pages or more were waiting.
     ///
     /// # Errors
-    /// [`QueueError::Io`]; after a failed sync nobody knows what is on disk, so nothing may be acknowledged on its strength.
+    /// [`QueueError::File`]; after a failed sync nobody knows what is on disk, so nothing may be acknowledged on its strength.
     pub(crate) fn flush(&self, sync: bool) -> Result<(), QueueError> {
         // Cleared first: a unit pushed meanwhile sets it again.
         if !self.is_busy.swap(false, Ordering::AcqRel) {
@@ -273,7 +273,7 @@ impl ConsumeQueue {
     /// Deletes the queue's folder. What is pushed afterwards is dropped.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub(crate) fn destroy(&self) -> Result<(), QueueError> {
         let mut tail = self.tail.lock();
         tail.is_deleted = true;

@@ -19,7 +19,7 @@ impl ConsumeQueue {
     /// reading the last three files and zeroing what follows the first damage.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub(crate) fn recover(&self, is_thorough: bool) -> Result<(), QueueError> {
         let mut tail = self.tail.lock();
         if tail.files.is_empty() {
@@ -108,7 +108,7 @@ impl ConsumeQueue {
     /// Takes away the units of records that end past `physical_offset`, where the log ends now.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub(crate) fn truncate(&self, physical_offset: PhysicalOffset) -> Result<(), QueueError> {
         let mut tail = self.tail.lock();
         if tail.physical_end <= physical_offset.0 {
@@ -123,7 +123,7 @@ impl ConsumeQueue {
     /// Moves [`ConsumeQueue::min_offset`] to the first message that begins at or past `min_physical`, where the log begins now.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub(crate) fn correct_min(&self, min_physical: PhysicalOffset) -> Result<(), QueueError> {
         let tail = self.tail.lock();
         let is_kept = |found: Option<(i64, Unit)>| found.is_none_or(|(_, unit)| unit.physical_offset >= min_physical);
@@ -151,7 +151,7 @@ impl ConsumeQueue {
     /// Deletes the oldest files all of whose messages begin before `min_physical`; never the last file.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub(crate) fn delete_expired(&self, min_physical: PhysicalOffset) -> Result<(), QueueError> {
         let mut tail = self.tail.lock();
         let size = self.files.file_size();

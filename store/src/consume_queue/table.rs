@@ -131,7 +131,7 @@ impl QueueTable {
     /// Finds the ends of all queues; `is_thorough` after a crash. Also sets every queue's next offset to its end.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub fn recover_all(&self, is_thorough: bool) -> Result<(), QueueError> {
         self.queues().iter().try_for_each(|queue| {
             queue.recover(is_thorough)?;
@@ -150,7 +150,7 @@ impl QueueTable {
     /// Takes away all units of records that end past `physical_offset`.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub(crate) fn truncate_all(&self, physical_offset: PhysicalOffset) -> Result<(), QueueError> {
         self.queues().iter().try_for_each(|queue| queue.truncate(physical_offset))
     }
@@ -158,7 +158,7 @@ impl QueueTable {
     /// Moves the begin of all queues to where the log begins now.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub(crate) fn correct_min_all(&self, min_physical: PhysicalOffset) -> Result<(), QueueError> {
         self.queues().iter().try_for_each(|queue| queue.correct_min(min_physical))
     }
@@ -166,7 +166,8 @@ impl QueueTable {
     /// Deletes queue files whose messages have all left the log.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
+    #[expect(dead_code, reason = "for retention, which is not there yet")]
     pub(crate) fn delete_expired_all(&self, min_physical: PhysicalOffset) -> Result<(), QueueError> {
         self.queues().iter().try_for_each(|queue| queue.delete_expired(min_physical))
     }
@@ -175,7 +176,7 @@ impl QueueTable {
     /// returns; otherwise files with two or more pages waiting are synced.
     ///
     /// # Errors
-    /// The first [`QueueError::Io`]; the other queues are flushed all the same.
+    /// The first [`QueueError::File`]; the other queues are flushed all the same.
     pub fn flush_all(&self, is_thorough: bool) -> Result<(), QueueError> {
         self.queues().iter().map(|queue| queue.flush(is_thorough)).fold(Ok(()), Result::and)
     }
@@ -189,7 +190,7 @@ impl QueueTable {
     /// Deletes the queues of a topic with their files. Returns whether it had any.
     ///
     /// # Errors
-    /// The first [`QueueError::Io`]; the topic is out of the table all the same.
+    /// The first [`QueueError::File`]; the topic is out of the table all the same.
     pub fn delete_topic(&self, topic: &str) -> Result<bool, QueueError> {
         let Some((topic, queues)) = self.topics.remove(topic) else { return Ok(false) };
         let queues = queues.0.read();
@@ -207,7 +208,7 @@ impl QueueTable {
     /// Deletes all queues: for a store whose log is gone.
     ///
     /// # Errors
-    /// [`QueueError::Io`].
+    /// [`QueueError::File`].
     pub(crate) fn delete_all(&self) -> Result<(), QueueError> {
         self.topics().iter().try_for_each(|topic| self.delete_topic(topic.as_str()).map(|_| ()))
     }

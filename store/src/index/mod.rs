@@ -158,10 +158,10 @@ impl Index {
     pub(crate) fn flush(&self, is_thorough: bool) -> Result<Option<i64>, IndexError> {
         let mut safe = None;
         for file in self.files.load().iter() {
-            if is_thorough || file.is_full() {
-                if let Some(timestamp) = file.flush()? {
-                    safe = Some(timestamp);
-                }
+            if (is_thorough || file.is_full())
+                && let Some(timestamp) = file.flush()?
+            {
+                safe = Some(timestamp);
             }
         }
         Ok(safe)
@@ -171,6 +171,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError::File`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "for retention, which is not there yet"))]
     pub(crate) fn delete_expired(&self, min_physical: PhysicalOffset) -> Result<(), IndexError> {
         let _writer = self.writer.lock();
         let files = self.files.load();

@@ -79,7 +79,7 @@ fn the_same_log_makes_the_same_index_as_java() {
                 ours.put(&Record::parse(&bytes).unwrap()).unwrap();
                 at += bytes.len() as i64;
             }
-            None => at = java.log.next_file_start(PhysicalOffset(at)).0,
+            None => at = (at / 65536 + 1) * 65536,
         }
     }
     let (java, ours) = (java.index.files.load(), ours.files.load());
