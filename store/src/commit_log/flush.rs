@@ -199,7 +199,9 @@ impl Shared {
                 return None;
             }
             let is_dirty = std::mem::take(&mut state.is_dirty);
-            if is_dirty || !state.waiting.is_empty() {
+            // One who waits for what is not in the log yet is helped by no sync.
+            let end = self.log.end();
+            if is_dirty || state.waiting.iter().any(|waiter| waiter.end <= end) {
                 return Some(true);
             }
             match self.mode {

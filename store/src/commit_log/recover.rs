@@ -53,12 +53,26 @@ pub(crate) fn look(file: &MappedFile, at: i64, check_crc: bool) -> Found<'_> {
             length: None,
             is_unwritten: false,
         },
-        Ok(Parsed::Record(record)) => match check_crc.then(|| record.check_body_crc()) {
-            Some(Err(error)) => damage(&error),
-            _ => Found::Record(record),
+        Ok(Parsed::Record(record)) if check_crc => match checked(&record) {
+            Some(what) => Found::Damage { what, length: Some(record.total_size()), is_unwritten: false },
+            None => Found::Record(record),
         },
+        Ok(Parsed::Record(record)) => Found::Record(record),
         Err(error) => damage(&error),
     }
+}
+
+/// What is wrong with the content of a record whose lengths agree.
+fn checked(record: &Record<'_>) -> Option<String> {
+    if let Err(error) = record.check_body_crc() {
+        return Some(error.to_string());
+    }
+    if record.store_timestamp() <= 0 {
+        return Some(format!("record of {} bytes has no store time", record.total_size()));
+    }
+    // No CRC covers what follows the body. A record that reached the disk in part ends in zeros, and no text does.
+    let ends_in_zero = [record.topic(), record.properties().as_str()].iter().any(|text| text.ends_with('\0'));
+    ends_in_zero.then(|| format!("record of {} bytes ends in zeros: not all of it was written", record.total_size()))
 }
 
 /// The first record of a file, if it counts.

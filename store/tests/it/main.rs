@@ -1,0 +1,10 @@
+//! The store from outside: what is appended is read again, whatever happens in between.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod concurrency;
+mod flush;
+mod golden;
+mod harness;
+mod model;
+mod open;
+mod torn;

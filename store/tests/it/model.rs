@@ -1,0 +1,118 @@
+//! Random work against a store and against a plain list of what must be in it.
+
+use std::collections::BTreeMap;
+
+use boostermq_remoting::offsets::PhysicalOffset;
+use boostermq_store::index::{IndexQuery, KeyKind};
+use boostermq_store::{AppendBatch, AppendReceipt};
+
+use crate::harness::{Seeded, TestStore, push, record_bytes, settle};
+
+const TOPICS: [&str; 3] = ["A", "Orders", "%RETRY%group_of_someone"];
+
+struct Kept {
+    receipt: AppendReceipt,
+    body: Vec<u8>,
+    key: String,
+}
+
+#[derive(Default)]
+struct Model {
+    queues: BTreeMap<(&'static str, u32), Vec<Kept>>,
+    end: PhysicalOffset,
+    keys: u64,
+}
+
+impl Model {
+    fn append(&mut self, test: &TestStore, seeded: &mut Seeded, largest: u64) {
+        let mut batch = AppendBatch::new();
+        let mut sent = Vec::new();
+        for _ in 0..=seeded.below(8) {
+            let topic = TOPICS[seeded.below(3) as usize];
+            let queue_id = seeded.below(3) as u32;
+            let body: Vec<u8> = (0..seeded.below(largest)).map(|_| seeded.next() as u8).collect();
+            self.keys += 1;
+            let key = format!("key{}", self.keys);
+            push(&test.store, &mut batch, topic, queue_id, &body, &format!("KEYS\u{1}{key}\u{2}"));
+            sent.push((topic, queue_id, body, key));
+        }
+        test.clock.advance(seeded.below(20) as i64 - 5);
+        let end = test.store.append(&mut batch).unwrap();
+        assert_eq!(end, batch.receipts().last().unwrap().end());
+        for ((topic, queue_id, body, key), receipt) in sent.into_iter().zip(batch.receipts()) {
+            assert!(receipt.physical_offset >= self.end, "{receipt:?} before {}", self.end);
+            self.end = receipt.end();
+            let queue = self.queues.entry((topic, queue_id)).or_default();
+            assert_eq!(receipt.queue_offset.0, queue.len() as i64, "offsets are dense");
+            queue.push(Kept { receipt: *receipt, body, key });
+        }
+    }
+
+    fn check(&self, test: &TestStore, seeded: &mut Seeded) {
+        settle(&test.store);
+        let mut last_timestamp = BTreeMap::new();
+        for ((topic, queue_id), kept) in &self.queues {
+            let read = test.read_all(topic, *queue_id);
+            assert_eq!(read.len(), kept.len(), "{topic}-{queue_id}");
+            for ((offset, body), kept) in read.iter().zip(kept) {
+                assert_eq!((*offset, body), (kept.receipt.queue_offset.0, &kept.body), "{topic}-{queue_id}");
+                last_timestamp.insert(kept.receipt.physical_offset, kept.receipt.store_timestamp);
+            }
+        }
+        let in_order: Vec<i64> = last_timestamp.into_values().collect();
+        assert!(in_order.is_sorted(), "store times follow the log");
+        self.check_one_by_key(test, seeded);
+    }
+
+    fn check_one_by_key(&self, test: &TestStore, seeded: &mut Seeded) {
+        let all: Vec<(&str, &Kept)> =
+            self.queues.iter().flat_map(|((topic, _), kept)| kept.iter().map(|kept| (*topic, kept))).collect();
+        if all.is_empty() {
+            return;
+        }
+        let (topic, kept) = all[seeded.below(all.len() as u64) as usize];
+        let query = IndexQuery {
+            topic,
+            key: &kept.key,
+            kind: KeyKind::Key,
+            max_messages: 32,
+            begin_timestamp: 0,
+            end_timestamp: i64::MAX,
+        };
+        let found = test.store.query(&query);
+        let expected = record_bytes(&test.store, kept.receipt.physical_offset).unwrap();
+        assert_eq!(found.records, [expected], "{topic} {}", kept.key);
+    }
+}
+
+fn run(seed: u64, file_size: u64, largest: u64, steps: u32) {
+    let mut seeded = Seeded(seed);
+    let mut model = Model::default();
+    let mut test = TestStore::new(file_size);
+    for _ in 0..steps {
+        match seeded.below(40) {
+            0 | 1 => test = test.reopen_after_crash(),
+            2 => test = test.reopen_after_close(),
+            3 => test.store.flush().unwrap(),
+            4 => model.check(&test, &mut seeded),
+            5..8 => test.store.dispatch_now(),
+            _ => model.append(&test, &mut seeded, largest),
+        }
+        assert_eq!(test.store.max_physical_offset(), model.end);
+    }
+    model.check(&test, &mut seeded);
+    let test = test.reopen_after_close();
+    model.check(&test, &mut seeded);
+}
+
+#[test]
+fn a_store_keeps_what_a_list_keeps() {
+    for (seed, file_size, largest) in [
+        (0x9E37_79B9_7F4A_7C15, 4096, 700),
+        (0xD1B5_4A32_D192_ED03, 8192, 3000),
+        (0x2545_F491_4F6C_DD1D, 65536, 3000),
+        (0x1234_5678_9ABC_DEF1, 65536, 200),
+    ] {
+        run(seed, file_size, largest, 300);
+    }
+}
