@@ -21,7 +21,7 @@ mod write;
 
 pub use object_key::ObjectKeyMap;
 pub use strict::to_strict;
-pub use write::{to_pretty_vec, to_vec};
+pub use write::{to_pretty_vec, to_vec, try_to_vec};
 
 use serde::de::DeserializeOwned;
 

@@ -128,7 +128,7 @@ impl Response {
     /// # Errors
     /// When `value` cannot be written as JSON.
     pub fn json(self, value: &impl serde::Serialize) -> Result<Self, ResponseError> {
-        let text = serde_json::to_vec(value)
+        let text = crate::fastjson::try_to_vec(value)
             .map_err(|error| ResponseError::system(format!("the answer cannot be written as JSON: {error}")))?;
         Ok(self.body(text))
     }

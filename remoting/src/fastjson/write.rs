@@ -8,11 +8,19 @@ use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 /// Writes a value as a body: compact, integer keys quoted, object keys bare.
 ///
+/// # Errors
+/// When the type's own `Serialize` fails, which no type of [`crate::body`] does.
+pub fn try_to_vec<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
+    write(value, None)
+}
+
+/// As [`try_to_vec`], for types that can always be written.
+///
 /// # Panics
 /// When the type's own `Serialize` fails, which no type of [`crate::body`] does.
 #[must_use]
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    write(value, None)
+    always(write(value, None))
 }
 
 /// Writes a value as a metadata file: one TAB a level, no blank after `:`, as upstream lays it out.
@@ -21,16 +29,20 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// As [`to_vec`].
 #[must_use]
 pub fn to_pretty_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    write(value, Some(Indent::default()))
+    always(write(value, Some(Indent::default())))
 }
 
-fn write<T: Serialize + ?Sized>(value: &T, indent: Option<Indent>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Dialect { key: None, indent });
-    if let Err(error) = value.serialize(&mut serializer) {
-        panic!("a body must always be writable, but: {error}");
+fn always(written: serde_json::Result<Vec<u8>>) -> Vec<u8> {
+    match written {
+        Ok(text) => text,
+        Err(error) => panic!("a body must always be writable, but: {error}"),
     }
-    out
+}
+
+fn write<T: Serialize + ?Sized>(value: &T, indent: Option<Indent>) -> serde_json::Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(256);
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Dialect { key: None, indent }))?;
+    Ok(out)
 }
 
 #[derive(Default)]

@@ -6,6 +6,7 @@
 //! `routes.rs`.
 
 use crate::code::RequestCode;
+use crate::header::HeaderField;
 
 /// Where a request runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,13 @@ pub struct RequestRow {
     pub executor: Executor,
     /// What access control checks.
     pub permission: Permission,
+    /// Fields of its header.
+    pub fields: &'static [HeaderField],
+    /// Fields of its answer's header.
+    pub response_fields: &'static [HeaderField],
+    /// Reads the header and says what is wrong with it.
+    #[cfg(test)]
+    pub(crate) check: fn(&crate::header::Fields<'static>) -> Result<(), crate::header::FieldError>,
 }
 
 /// A declared request as a type: binds the code to its headers.
@@ -104,6 +112,12 @@ macro_rules! requests {
                     doc: concat!($($doc),+),
                     executor: $crate::request::Executor::$executor,
                     permission: $permission,
+                    fields: <requests!(@or $($header)?)>::FIELDS,
+                    response_fields: <requests!(@or $($response)?)>::FIELDS,
+                    #[cfg(test)]
+                    check: |fields| {
+                        <requests!(@or $($header)?) as $crate::header::DecodeHeader<'static>>::decode(fields).map(|_| ())
+                    },
                 };
             }
         )*
@@ -172,3 +186,6 @@ pub fn rows() -> impl Iterator<Item = &'static RequestRow> {
 pub fn row(code: RequestCode) -> Option<&'static RequestRow> {
     rows().find(|row| row.code == code)
 }
+
+#[cfg(test)]
+mod tests;

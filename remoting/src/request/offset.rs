@@ -153,6 +153,8 @@ crate::header! {
 }
 
 requests! {
+    /// Declared upstream, served by nobody.
+    QueryBrokerOffset = 13 "QUERY_BROKER_OFFSET", Inline, Permission::Cluster(Action::Get);
     /// Tells what a group has consumed of a queue.
     QueryConsumerOffset = 14 "QUERY_CONSUMER_OFFSET", Inline, Permission::TopicAndGroup("topic", "consumerGroup", Action::Get),
         QueryConsumerOffsetRequestHeader => QueryConsumerOffsetResponseHeader;
