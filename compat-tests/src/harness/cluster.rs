@@ -261,6 +261,8 @@ impl Cluster {
             ("storePathRootDir".to_owned(), store.display().to_string()),
             ("storePathCommitLog".to_owned(), store.join("commitlog").display().to_string()),
             ("enablePropertyFilter".to_owned(), "true".to_owned()),
+            // A JVM that has just started may let the first burst of sends wait longer than the default of 200 ms.
+            ("waitTimeMillsInSendQueue".to_owned(), "5000".to_owned()),
             // Several clusters may run side by side on a small disk.
             ("mappedFileSizeCommitLog".to_owned(), (128 * 1024 * 1024).to_string()),
         ]);

@@ -1,5 +1,7 @@
 //! The official clients against the target that `BOOSTERMQ_COMPAT_TARGET` names.
 
 mod go;
+mod golden;
+mod interop;
 mod java;
 mod restart;

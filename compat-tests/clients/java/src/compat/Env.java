@@ -36,9 +36,6 @@ public final class Env {
     public static String namesrv;
     /** The broker's address. */
     public static String broker;
-    /** True with a client of 5.x. */
-    static final boolean FIVE = isFive();
-
     private static final String RUN = Long.toString(System.currentTimeMillis() % 100_000_000L, 36);
     private static final AtomicInteger NUMBER = new AtomicInteger();
     private static final ThreadLocal<Deque<AutoCloseable>> OWNED = ThreadLocal.withInitial(ArrayDeque::new);
@@ -57,15 +54,6 @@ public final class Env {
         reader.setNamesrvAddr(namesrv);
         reader.setInstanceName("reader");
         reader.start();
-    }
-
-    private static boolean isFive() {
-        try {
-            Class.forName("org.apache.rocketmq.remoting.protocol.body.ClusterInfo");
-            return true;
-        } catch (ClassNotFoundException e) {
-            return false;
-        }
     }
 
     // ---- talking to the harness

@@ -24,6 +24,7 @@ final class OrderCases {
     static void register(Suite suite) {
         suite.add("O01", OrderCases::orderHoldsThroughJoinAndLeave);
         suite.add("O02", OrderCases::suspendedQueueWaits);
+        suite.add("O03", java.util.EnumSet.of(Suite.Mark.RAW, Suite.Mark.SLOW), OrderCases::lockOfTheDeadExpires);
         suite.raw("O04", OrderCases::lockExcludes);
         suite.raw("O05", OrderCases::onlyTheOwnerUnlocks);
         suite.add("O06", OrderCases::givesUpAfterLimit);
@@ -161,6 +162,21 @@ final class OrderCases {
         unlock("A", group, topic, 0, 1);
         same(Set.of(0L, 1L, 2L), lock("B", group, topic, 0, 1, 2), "granted to B after A let go");
         same(Set.of(0L), lock("A", group(), topic, 0), "another group");
+    }
+
+    /** The reference does not free locks when their owner's connection ends; only time does. */
+    private static void lockOfTheDeadExpires() throws Exception {
+        String topic = topic(1);
+        String group = group();
+        try (Raw owner = new Raw(broker)) {
+            code(0, owner.call(Codes.LOCK_BATCH_MQ, Map.of(), lockBody("dead", group, topic, 0)), "lock");
+        }
+        long start = System.nanoTime();
+        eventually(100, "granted to the next", () -> {
+            Thread.sleep(500);
+            return lock("next", group, topic, 0).contains(0L);
+        });
+        between(59, 63, (System.nanoTime() - start) / 1e9, "seconds until the lock was free");
     }
 
     private static void onlyTheOwnerUnlocks() throws Exception {

@@ -88,7 +88,11 @@ final class PullCases {
         String topic = topic(1);
         CompletableFuture<Raw.Frame> hold = raw().send(Codes.PULL_MESSAGE, with(held(topic, 0, 15_000), "subscription", "A"), null);
         send(topic, "B", bytes("b"));
-        check(!Raw.answered(hold, 2000), "a message of another tag ended the hold");
+        // The sweep every five seconds may send the client on, past the message that does not match.
+        if (Raw.answered(hold, 2000)) {
+            same(1L, code(20, hold.get(), "sent on").number("nextBeginOffset"), "next offset");
+            hold = raw().send(Codes.PULL_MESSAGE, with(held(topic, 1, 15_000), "subscription", "A"), null);
+        }
         send(topic, "A", bytes("a"));
         Raw.Frame answer = code(0, hold.get(10, TimeUnit.SECONDS), "held pull");
         same(List.of("a"), records(answer).stream().map(Env::text).toList(), "bodies");

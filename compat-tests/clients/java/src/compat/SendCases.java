@@ -96,6 +96,9 @@ final class SendCases {
 
     private static void illegalTopicNames() throws Exception {
         for (String topic : List.of("a b", "a/b", "a.b", "..", "h\u00e9", "")) {
+            if (topic.isEmpty() && Raw.BINARY) {
+                continue; // The binary codec has no empty value: the field is missing.
+            }
             code(29, raw().call(Codes.SEND_MESSAGE_V2, sendFields(topic, 0), bytes("x")), "topic '" + topic + "'");
         }
     }
@@ -187,7 +190,7 @@ final class SendCases {
         byte[] body = "compress me, compress me. ".repeat(2000).getBytes();
         producer().send(new Message(topic, body));
         MessageExt message = read(topic).get(0);
-        same(FIVE ? 0x301 : 1, storedFlag(topic) & 0x701, "zlib in the stored flag");
+        same(0x301, storedFlag(topic) & 0x701, "zlib in the stored flag");
         check(Arrays.equals(body, message.getBody()), "body differs");
         check(message.getStoreSize() < body.length / 4, "stored " + message.getStoreSize() + " bytes");
         List<MessageExt> received = consume(pushConsumer(group()), topic, "*");

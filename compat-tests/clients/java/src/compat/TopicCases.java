@@ -46,9 +46,12 @@ final class TopicCases {
     private static void systemNames() throws Exception {
         Raw raw = raw();
         for (String topic : List.of("TBW102", "SCHEDULE_TOPIC_XXXX", "SELF_TEST_TOPIC", "rmq_sys_mine", "", "a b", "a/../b")) {
+            if (topic.isEmpty() && Raw.BINARY) {
+                continue; // The binary codec has no empty value: the field is missing.
+            }
             code(29, raw.call(Codes.UPDATE_AND_CREATE_TOPIC, topicFields(topic, 1, 6)), "create '" + topic + "'");
         }
-        for (String topic : List.of("", "SCHEDULE_TOPIC_XXXX")) {
+        for (String topic : Raw.BINARY ? List.of("SCHEDULE_TOPIC_XXXX") : List.of("", "SCHEDULE_TOPIC_XXXX")) {
             code(29, raw.call(Codes.DELETE_TOPIC_IN_BROKER, fields("topic", topic)), "delete '" + topic + "'");
         }
     }
