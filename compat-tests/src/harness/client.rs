@@ -49,21 +49,22 @@ impl Report {
             Target::Ours => Differences::load()?,
             Target::Reference => Differences::default(),
         };
-        let mut wrong = Vec::new();
-        for (case, outcome) in &self.outcomes {
-            match (outcome, differences.reason(module, case)) {
-                (Outcome::Pass, None) | (Outcome::Fail(_), Some(_)) => {}
-                (Outcome::Pass, Some(reason)) => {
-                    wrong.push(format!("{case} passes, yet differences.toml says: {reason}"));
-                }
-                (Outcome::Fail(why), None) => wrong.push(format!("{case} {why}")),
-            }
-        }
+        let wrong = self.surprises(&differences, module);
         if !wrong.is_empty() {
             bail!("{} of {} cases of {module} went wrong:\n{}", wrong.len(), self.outcomes.len(), wrong.join("\n"));
         }
         eprintln!("{module}: {} cases", self.outcomes.len());
         Ok(())
+    }
+
+    /// A line for each case that did not end as `differences` says.
+    fn surprises(&self, differences: &Differences, module: &str) -> Vec<String> {
+        let surprise = |(case, outcome): (&String, &Outcome)| match (outcome, differences.reason(module, case)) {
+            (Outcome::Pass, None) | (Outcome::Fail(_), Some(_)) => None,
+            (Outcome::Pass, Some(reason)) => Some(format!("{case} passes, yet differences.toml says: {reason}")),
+            (Outcome::Fail(why), None) => Some(format!("{case} {why}")),
+        };
+        self.outcomes.iter().filter_map(surprise).collect()
     }
 }
 
@@ -157,6 +158,29 @@ impl Drop for Running {
         if matches!(self.0.try_wait(), Ok(None)) {
             let _ = self.0.kill();
             let _ = self.0.wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_cases_may_fail() {
+        let listed =
+            "[[difference]]\ncase = 'B'\nreason = 'r'\n[[difference]]\ncase = 'C'\nmodule = 'go'\nreason = 'r'\n";
+        let listed: Differences = toml::from_str(listed).unwrap();
+        for (lines, module, surprises) in [
+            (&["PASS A 1ms", "FAIL B why not", "noise"][..], "java", &[][..]),
+            (&["FAIL A why not", "FAIL B x"], "java", &["A why not"]),
+            (&["PASS B 2ms"], "java", &["B passes, yet differences.toml says: r"]),
+            (&["FAIL C x"], "go", &[]),
+            (&["FAIL C x"], "java", &["C x"]),
+        ] {
+            let mut report = Report { outcomes: BTreeMap::new(), other_output: Vec::new() };
+            lines.iter().for_each(|line| report.read((*line).to_owned()));
+            assert_eq!(report.surprises(&listed, module), surprises, "{lines:?} of {module}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod go;
 mod golden;
+mod golden_store;
 mod interop;
 mod java;
 mod restart;
