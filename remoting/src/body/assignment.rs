@@ -8,17 +8,13 @@ use super::{MessageModel, MessageQueue, lenient};
 
 names! {
     /// How consumers get messages.
+    #[derive(Default)]
     MessageRequestMode {
         /// They pull.
+        #[default]
         Pull = "PULL",
         /// They pop.
         Pop = "POP",
-    }
-}
-
-impl Default for MessageRequestMode {
-    fn default() -> Self {
-        Self::Pull
     }
 }
 

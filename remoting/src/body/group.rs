@@ -9,17 +9,13 @@ use super::{DataVersion, lenient};
 
 names! {
     /// How long a message waits before it is tried again.
+    #[derive(Default)]
     GroupRetryPolicyType {
         /// Ever longer.
         Exponential = "EXPONENTIAL",
         /// By a list.
+        #[default]
         Customized = "CUSTOMIZED",
-    }
-}
-
-impl Default for GroupRetryPolicyType {
-    fn default() -> Self {
-        Self::Customized
     }
 }
 

@@ -104,12 +104,7 @@ impl RegisterBrokerBody {
         if !compressed {
             return json("body", body);
         }
-        let mut plain = Vec::new();
-        let mut inflated = flate2::read::ZlibDecoder::new(body).take(MAX_INFLATED + 1);
-        inflated.read_to_end(&mut plain)?;
-        if plain.len() as u64 > MAX_INFLATED {
-            return Err(RegistrationError::TooLong);
-        }
+        let plain = inflate(body, MAX_INFLATED)?;
         let mut reader = Reader { rest: &plain };
         let data_version: DataVersion = json("data version", reader.piece("data version")?)?;
         let mut topic_config_table = BTreeMap::new();
@@ -134,6 +129,12 @@ impl RegisterBrokerBody {
         };
         Ok(Self { filter_server_list, topic_config_serialize_wrapper })
     }
+}
+
+fn inflate(body: &[u8], limit: u64) -> Result<Vec<u8>, RegistrationError> {
+    let mut plain = Vec::new();
+    flate2::read::ZlibDecoder::new(body).take(limit + 1).read_to_end(&mut plain)?;
+    if plain.len() as u64 > limit { Err(RegistrationError::TooLong) } else { Ok(plain) }
 }
 
 fn json<T: DeserializeOwned>(part: &'static str, text: &[u8]) -> Result<T, RegistrationError> {
@@ -201,3 +202,6 @@ impl<'a> Reader<'a> {
         Ok(piece)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,17 +10,13 @@ use crate::fastjson::ObjectKeyMap;
 
 names! {
     /// How many tags a message of the topic may carry.
+    #[derive(Default)]
     TopicFilterType {
         /// One.
+        #[default]
         SingleTag = "SINGLE_TAG",
         /// Several.
         MultiTag = "MULTI_TAG",
-    }
-}
-
-impl Default for TopicFilterType {
-    fn default() -> Self {
-        Self::SingleTag
     }
 }
 

@@ -20,6 +20,8 @@ crate::header! {
     RecallMessageResponseHeader {
         /// The message's `UNIQ_KEY`.
         msg_id: String = "msgId",
+        /// The broker's region.
+        msg_region: Option<String> = "MSG_REGION",
     }
 }
 
