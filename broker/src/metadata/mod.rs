@@ -1,0 +1,21 @@
+//! What a broker knows besides messages, and keeps in JSON files: topics, groups, consumer offsets.
+//!
+//! Readers take a table without a lock or with one held for a moment; changes of topics and groups are few, and go to
+//! disk before they are answered; offsets go to disk from time to time. Never talks to a client or a name server. The
+//! files and their shapes: facts/store.md 1.4 (RocketMQ 5.5.0).
+
+mod attributes;
+mod groups;
+mod offsets;
+mod periodic;
+mod persist;
+#[cfg(test)]
+mod tests;
+mod topics;
+
+pub(crate) use attributes::{MESSAGE_TYPE, parse_attributes};
+pub(crate) use groups::{GroupChangeError, GroupTable, Groups};
+pub(crate) use offsets::ConsumerOffsets;
+pub(crate) use periodic::persist_periodically;
+pub(crate) use persist::{MetadataError, MetadataFile};
+pub(crate) use topics::{TopicChange, TopicChangeError, TopicTable, Topics};

@@ -1,0 +1,298 @@
+//! How far each group has consumed each queue: `consumerOffset.json`.
+//!
+//! ```text
+//! offsetTable      TOPIC@GROUP -> queue -> offset of the next message to consume
+//! pullOffsetTable  TOPIC@GROUP -> queue -> offset after the last message handed out
+//! groupTopicMap    GROUP -> topics, derived from the first
+//! ```
+//! A commit or a look-up locks one of many shards for a moment and allocates only for a queue seen for the first time.
+//! The file is written from time to time by whoever owns this table: a crash loses the commits since, and their
+//! messages are delivered again. Never knows topics, groups or queues by themselves: who commits has checked them.
+//!
+//! An operator's reset waits here until the consumer fetched it: as long as it does, commits are ignored.
+//!
+//! Upstream: `ConsumerOffsetManager` (facts/store.md 1.4, facts/semantics.md 2.5, 2.11; RocketMQ 5.5.0).
+
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use boostermq_remoting::body::DataVersion;
+use boostermq_remoting::config::Live;
+use boostermq_remoting::names::QueueId;
+use boostermq_store::clock::Clock;
+use dashmap::DashMap;
+use parking_lot::Mutex;
+
+use super::{MetadataError, MetadataFile};
+use crate::config::Settings;
+
+/// Offsets of a topic by queue.
+pub(crate) type QueueOffsets = BTreeMap<u32, i64>;
+
+/// Offsets by group, topic and queue.
+#[derive(Debug, Default)]
+struct OffsetTable(DashMap<Box<str>, HashMap<Box<str>, QueueOffsets>>);
+
+impl OffsetTable {
+    /// Sets an offset; returns the one before.
+    fn set(&self, group: &str, topic: &str, queue_id: QueueId, offset: i64) -> Option<i64> {
+        if let Some(mut topics) = self.0.get_mut(group) {
+            if let Some(queues) = topics.get_mut(topic) {
+                return queues.insert(queue_id.0, offset);
+            }
+            topics.insert(topic.into(), BTreeMap::from([(queue_id.0, offset)]));
+            return None;
+        }
+        self.0.entry(group.into()).or_default().entry(topic.into()).or_default().insert(queue_id.0, offset)
+    }
+
+    fn get(&self, group: &str, topic: &str, queue_id: QueueId) -> Option<i64> {
+        self.0.get(group)?.get(topic)?.get(&queue_id.0).copied()
+    }
+
+    fn queues(&self, group: &str, topic: &str) -> QueueOffsets {
+        self.0.get(group).and_then(|topics| topics.get(topic).cloned()).unwrap_or_default()
+    }
+
+    /// Takes one offset out, and what is empty then.
+    fn take(&self, group: &str, topic: &str, queue_id: QueueId) -> Option<i64> {
+        let taken = self.0.get_mut(group)?.get_mut(topic)?.remove(&queue_id.0);
+        if taken.is_some() {
+            self.prune(group, topic, |queues| queues.is_empty());
+        }
+        taken
+    }
+
+    /// Removes a topic from a group when `gone` holds for it; true when it was.
+    fn prune(&self, group: &str, topic: &str, gone: impl Fn(&QueueOffsets) -> bool) -> bool {
+        let Some(mut topics) = self.0.get_mut(group) else { return false };
+        let removed = topics.get(topic).is_some_and(gone) && topics.remove(topic).is_some();
+        let empty = topics.is_empty();
+        drop(topics);
+        if empty {
+            self.0.remove_if(group, |_, topics| topics.is_empty());
+        }
+        removed
+    }
+
+    fn remove_topic(&self, topic: &str) -> bool {
+        let mut removed = false;
+        self.0.retain(|_, topics| {
+            removed |= topics.remove(topic).is_some();
+            !topics.is_empty()
+        });
+        removed
+    }
+
+    fn remove_group(&self, group: &str) -> bool {
+        self.0.remove(group).is_some()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Offsets of all groups.
+pub(crate) struct ConsumerOffsets {
+    committed: OffsetTable,
+    pulled: OffsetTable,
+    /// Resets that no consumer has fetched.
+    resets: OffsetTable,
+    /// How many topics of groups have resets, so that nobody looks when there are none.
+    waiting_resets: AtomicUsize,
+    /// Commits since the version last changed.
+    commits: AtomicU64,
+    version: Mutex<DataVersion>,
+    /// Members of the file that are unknown here, entries with odd keys included.
+    kept: file::Kept,
+    file: MetadataFile,
+    settings: Live<Settings>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ConsumerOffsets {
+    /// Reads `consumerOffset.json` in `dir`.
+    ///
+    /// # Errors
+    /// [`MetadataError`] when neither the file nor its backup can be read.
+    pub(crate) fn load(dir: &Path, settings: Live<Settings>, clock: Arc<dyn Clock>) -> Result<Self, MetadataError> {
+        let file = MetadataFile::new(dir, "consumerOffset.json");
+        let stored: Option<file::ConsumerOffsetJson> = file.load()?;
+        let version = stored.as_ref().map_or_else(|| DataVersion::new(clock.now_ms()), |stored| stored.data_version);
+        let (committed, pulled, kept) = stored.unwrap_or_default().into_tables();
+        Ok(Self {
+            committed,
+            pulled,
+            resets: OffsetTable::default(),
+            waiting_resets: AtomicUsize::new(0),
+            commits: AtomicU64::new(0),
+            version: Mutex::new(version),
+            kept,
+            file,
+            settings,
+            clock,
+        })
+    }
+
+    /// Stores how far a group has consumed a queue; going back is allowed. A negative offset says that the client knows
+    /// none, and is ignored, as is any commit while a reset waits. True when it was stored.
+    pub(crate) fn commit(&self, group: &str, topic: &str, queue_id: QueueId, offset: i64) -> bool {
+        if offset < 0 || self.has_reset(group, topic, queue_id) {
+            return false;
+        }
+        let before = self.committed.set(group, topic, queue_id, offset);
+        if before != Some(offset) {
+            self.note_change();
+        }
+        if before.is_some_and(|before| offset < before) {
+            tracing::warn!(group, topic, %queue_id, offset, ?before, "a consumer committed an offset below the last one");
+        }
+        true
+    }
+
+    /// How far a group has consumed a queue: a waiting reset, else what was committed.
+    pub(crate) fn query(&self, group: &str, topic: &str, queue_id: QueueId) -> Option<i64> {
+        self.find_reset(group, topic, queue_id)
+            .or_else(|| self.committed.get(group, topic, queue_id).filter(|offset| *offset >= 0))
+    }
+
+    /// What a group has committed for a topic, by queue.
+    pub(crate) fn queues(&self, group: &str, topic: &str) -> QueueOffsets {
+        self.committed.queues(group, topic)
+    }
+
+    /// Notes up to where messages were handed out.
+    pub(crate) fn note_pulled(&self, group: &str, topic: &str, queue_id: QueueId, offset: i64) {
+        if self.pulled.set(group, topic, queue_id, offset) != Some(offset) {
+            self.file.note_change();
+        }
+    }
+
+    /// Up to where messages were handed out.
+    pub(crate) fn pulled(&self, group: &str, topic: &str, queue_id: QueueId) -> Option<i64> {
+        self.pulled.get(group, topic, queue_id)
+    }
+
+    /// Sets an offset on an operator's behalf: the consumer's next pull is told to move there, and commits are ignored
+    /// until it was.
+    pub(crate) fn reset(&self, group: &str, topic: &str, queue_id: QueueId, offset: i64) {
+        if self.resets.set(group, topic, queue_id, offset).is_none() {
+            self.waiting_resets.fetch_add(1, Ordering::AcqRel);
+        }
+        self.committed.set(group, topic, queue_id, offset);
+        self.note_change();
+    }
+
+    /// True when a reset waits for the queue.
+    pub(crate) fn has_reset(&self, group: &str, topic: &str, queue_id: QueueId) -> bool {
+        self.find_reset(group, topic, queue_id).is_some()
+    }
+
+    /// The reset that waits for the queue.
+    pub(crate) fn find_reset(&self, group: &str, topic: &str, queue_id: QueueId) -> Option<i64> {
+        if self.waiting_resets.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        self.resets.get(group, topic, queue_id)
+    }
+
+    /// Fetches the reset that waits for the queue: after this it waits no longer.
+    pub(crate) fn take_reset(&self, group: &str, topic: &str, queue_id: QueueId) -> Option<i64> {
+        self.find_reset(group, topic, queue_id)?;
+        let taken = self.resets.take(group, topic, queue_id);
+        if taken.is_some() {
+            self.waiting_resets.fetch_sub(1, Ordering::AcqRel);
+        }
+        taken
+    }
+
+    /// Topics of which the group has committed offsets, in order.
+    pub(crate) fn topics_of(&self, group: &str) -> Vec<String> {
+        let topics = self.committed.0.get(group);
+        let mut topics: Vec<String> =
+            topics.iter().flat_map(|topics| topics.keys()).map(|topic| topic.to_string()).collect();
+        topics.sort_unstable();
+        topics
+    }
+
+    /// Groups that have committed offsets of the topic, in order.
+    pub(crate) fn groups_of(&self, topic: &str) -> Vec<String> {
+        let consuming = self.committed.0.iter().filter(|entry| entry.value().contains_key(topic));
+        let mut groups: Vec<String> = consuming.map(|entry| entry.key().to_string()).collect();
+        groups.sort_unstable();
+        groups
+    }
+
+    /// Copies what one group has committed for a topic to another group.
+    pub(crate) fn copy(&self, topic: &str, from: &str, to: &str) {
+        for (queue_id, offset) in self.queues(from, topic) {
+            self.committed.set(to, topic, QueueId(queue_id), offset);
+        }
+        self.note_change();
+    }
+
+    /// Forgets all about a topic.
+    pub(crate) fn remove_topic(&self, topic: &str) {
+        self.committed.remove_topic(topic);
+        self.pulled.remove_topic(topic);
+        self.resets.remove_topic(topic);
+        self.removed();
+    }
+
+    /// Forgets all about a group.
+    pub(crate) fn remove_group(&self, group: &str) {
+        self.committed.remove_group(group);
+        self.pulled.remove_group(group);
+        self.resets.remove_group(group);
+        self.removed();
+    }
+
+    /// Forgets all that a group has done with a topic.
+    pub(crate) fn remove(&self, group: &str, topic: &str) {
+        for table in [&self.committed, &self.pulled, &self.resets] {
+            table.prune(group, topic, |_| true);
+        }
+        self.removed();
+    }
+
+    fn removed(&self) {
+        let resets =
+            self.resets.0.iter().flat_map(|entry| entry.value().values().map(BTreeMap::len).collect::<Vec<_>>());
+        self.waiting_resets.store(resets.sum(), Ordering::Release);
+        self.note_change();
+    }
+
+    fn note_change(&self) {
+        let step = self.settings.read().broker.consumer_offset_update_version_step.max(1);
+        if (self.commits.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(step) {
+            let mut version = self.version.lock();
+            *version = version.next(0, self.clock.now_ms());
+        }
+        self.file.note_change();
+    }
+
+    /// Version of the table.
+    pub(crate) fn data_version(&self) -> DataVersion {
+        *self.version.lock()
+    }
+
+    /// Writes the file if it lacks a change.
+    ///
+    /// # Errors
+    /// [`MetadataError`] when it cannot be written; the next call tries again.
+    pub(crate) fn save(&self) -> Result<(), MetadataError> {
+        self.file.save(|| file::text(self.data_version(), &self.committed, &self.pulled, &self.kept))
+    }
+
+    /// The table as it stands in the file: also the answer to GET_ALL_CONSUMER_OFFSET.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        file::text(self.data_version(), &self.committed, &self.pulled, &self.kept)
+    }
+}
