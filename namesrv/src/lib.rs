@@ -44,7 +44,7 @@ const CONNECTION_MEMORY_MAX: usize = 512 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port cannot be had; the text says which and why.
-    #[error("{0}")]
+    #[error(transparent)]
     Listen(#[from] io::Error),
     /// The key-value settings cannot be used.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! `mqnamesrv`: a name server as a process of its own.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -55,7 +55,8 @@ fn run(flags: &Flags) -> Result<()> {
         return Ok(());
     }
     let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(level).with_ansi(colours).with_writer(std::io::stderr).init();
     for warning in warnings {
         tracing::warn!("{warning}");
     }

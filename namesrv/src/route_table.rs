@@ -190,8 +190,6 @@ impl RouteTable {
             }
         }
         if holder.is_none() && new.topics.len() == 1 {
-            tracing::warn!(broker = %new.name, id = %new.id, address = %new.place.address,
-                "refused a registration of one topic: the broker has not sent its whole table yet");
             self.forget_empty(&new.name);
             return Registered::Premature;
         }

@@ -23,15 +23,27 @@ use crate::{NameServer, now};
 
 /// Where brokers say in which zone they stand.
 const ZONE_NAME: &str = "__ZONE_NAME";
+/// First byte of a zlib stream, and of no JSON text. A broker of 5.5.0 with `compressedRegister` sends such a body and
+/// says that it is not compressed; upstream's name server refuses it.
+const ZLIB: u8 = 0x78;
 
 /// 103: enters a broker with its topics, or refreshes it.
 pub(crate) fn register(server: &Arc<NameServer>, request: Request<RegisterBroker>) -> Handled {
+    let (peer, name, id) = (request.peer(), request.header.broker_name.clone(), request.header.broker_id);
+    let address = request.header.broker_addr.clone();
+    enter(server, request).inspect_err(|error| {
+        tracing::warn!(%peer, broker = %name, %id, address, %error, "a registration was refused");
+    })
+}
+
+fn enter(server: &Arc<NameServer>, request: Request<RegisterBroker>) -> Handled {
     let header = &request.header;
     let crc = header.body_crc32.unwrap_or(0);
     if crc != 0 && u32::try_from(crc) != Ok(body_crc(&request.body)) {
         return Err(ResponseError::system("crc32 not match"));
     }
-    let body = decode(&request.body, header.compressed.unwrap_or(false), request.version)?;
+    let compressed = header.compressed.unwrap_or(false) || request.body.first() == Some(&ZLIB);
+    let body = decode(&request.body, compressed, request.version)?;
     let wrapper = body.topic_config_serialize_wrapper;
     let config = server.config.snapshot();
     let new = Registration {
@@ -76,7 +88,6 @@ pub(crate) fn register(server: &Arc<NameServer>, request: Request<RegisterBroker
         Registered::Outdated => {}
         Registered::Premature => return Err(ResponseError::system("register broker failed")),
         Registered::Full(what) => {
-            tracing::error!(peer = %request.peer(), what, "refused a registration: the table of routes is full");
             return Err(ResponseError::system(format!("register broker failed: too many {what} in this name server")));
         }
     }

@@ -30,6 +30,15 @@ async fn every_form_of_registration_brings_the_same_route() {
         assert_eq!(world.route("T1").await, "a:6 a=0@1.1.1.1:10911");
         assert_eq!(world.route("T3").await, "none");
     }
+    // Compressed, though it says that it is not.
+    let world = World::new(|_| {}).await;
+    let mut broker = Broker::new("a", 0, "1.1.1.1:10911", &["T1", "T2"]);
+    broker.compress = true;
+    let mut command = broker.register();
+    command.fields.retain(|(name, _)| name != "compressed");
+    command.fields.push(("compressed".into(), "false".into()));
+    assert_eq!(world.send(command).await.code, 0);
+    assert_eq!(world.route("T1").await, "a:6 a=0@1.1.1.1:10911");
     // Before 3.0.11 the body was the table alone.
     let world = World::new(|_| {}).await;
     let broker = Broker::new("a", 0, "1.1.1.1:10911", &["T1", "T2"]);
