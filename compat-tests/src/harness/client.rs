@@ -47,7 +47,7 @@ impl Report {
         ensure!(!self.outcomes.is_empty(), "no case ran:\n{}", self.other_output.join("\n"));
         let differences = match target {
             Target::Ours => Differences::load()?,
-            Target::Reference => Differences::default(),
+            Target::Reference | Target::Mixed => Differences::default(),
         };
         let wrong = self.surprises(&differences, module);
         if !wrong.is_empty() {

@@ -35,6 +35,8 @@ pub enum Target {
     Ours,
     /// Apache RocketMQ 5.5.0.
     Reference,
+    /// Our name server under the reference's broker, as it stands in the middle of a migration.
+    Mixed,
 }
 
 impl Target {
@@ -43,7 +45,8 @@ impl Target {
         match std::env::var("BOOSTERMQ_COMPAT_TARGET").as_deref() {
             Err(_) | Ok("" | "ours") => Ok(Target::Ours),
             Ok("reference") => Ok(Target::Reference),
-            Ok(other) => bail!("BOOSTERMQ_COMPAT_TARGET={other}: `ours` and `reference` are known"),
+            Ok("mixed") => Ok(Target::Mixed),
+            Ok(other) => bail!("BOOSTERMQ_COMPAT_TARGET={other}: `ours`, `reference` and `mixed` are known"),
         }
     }
 }
@@ -273,9 +276,10 @@ impl Cluster {
     fn command(&self, binary: &str, class: &str, heap: &str, conf: &Path) -> Result<Command> {
         let home = self.folder().join("home");
         std::fs::create_dir_all(home.join("conf"))?;
-        let mut command = match self.target {
-            Target::Ours => Command::new(binaries::bin_dir()?.join(binary)),
-            Target::Reference => {
+        let ours = self.target == Target::Ours || (self.target == Target::Mixed && binary == "mqnamesrv");
+        let mut command = match ours {
+            true => Command::new(binaries::bin_dir()?.join(binary)),
+            false => {
                 let mut java = Command::new(tool("java")?);
                 java.args(JVM_OPENINGS).arg(format!("-Xmx{heap}")).arg("-Xms128m").arg("-XX:+UseSerialGC");
                 java.arg(format!("-Duser.home={}", home.display())).arg("-cp");

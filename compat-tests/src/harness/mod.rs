@@ -9,7 +9,7 @@
 //!
 //! Environment:
 //! * `BOOSTERMQ_COMPAT_TARGET=reference`: test Apache RocketMQ 5.5.0 from its Maven artifacts instead of ours. A case that the
-//!   reference fails is wrong.
+//!   reference fails is wrong. `mixed`: our name server under the reference's broker.
 //! * `BOOSTERMQ_BIN_DIR`: folder with `mqbroker` and `mqnamesrv`; without it the workspace is built in release mode once.
 //! * `BOOSTERMQ_SKIP_OFFICIAL_CLIENTS=1`: tests that need java, mvn or go pass without running.
 //! * `BOOSTERMQ_SLOW=1`: cases of more than a minute run too.

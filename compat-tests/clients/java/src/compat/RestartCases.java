@@ -77,6 +77,13 @@ final class RestartCases {
         control("stop-namesrv 0");
         control("start-namesrv 0");
         same("still here", code(0, rawNamesrv().call(Codes.GET_KV_CONFIG, fields("namespace", "kept", "key", key)), "get").ext().get("value"), "value");
+        brokerIsBack();
+    }
+
+    /** A broker registers every 30 s. */
+    private static void brokerIsBack() throws Exception {
+        eventually(80, "the broker registers with the name server that came back", () ->
+            rawNamesrv().call(Codes.GET_ROUTEINFO_BY_TOPIC, fields("topic", "TBW102")).code() == 0);
     }
 
     private static void oneOfTwoNameServersGone() throws Exception {
@@ -94,8 +101,7 @@ final class RestartCases {
             });
         } finally {
             control("start-namesrv 0");
-            eventually(80, "the broker registers with the one that came back", () ->
-                rawNamesrv().call(Codes.GET_ROUTEINFO_BY_TOPIC, fields("topic", "TBW102")).code() == 0);
+            brokerIsBack();
         }
     }
 
