@@ -5,3 +5,6 @@ pub(crate) mod kv;
 pub(crate) mod register;
 pub(crate) mod route;
 pub(crate) mod topic;
+
+/// The field in which brokers and clients say in which zone they stand.
+const ZONE_NAME: &str = "__ZONE_NAME";

@@ -18,11 +18,10 @@ use boostermq_remoting::request::cluster::{
 use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
 
 use crate::kv_config::ORDER_TOPIC_CONFIG;
+use crate::processor::ZONE_NAME;
 use crate::route_table::{Place, Queues, Registered, Registration};
 use crate::{NameServer, now};
 
-/// Where brokers say in which zone they stand.
-const ZONE_NAME: &str = "__ZONE_NAME";
 /// First byte of a zlib stream, and of no JSON text. A broker of 5.5.0 with `compressedRegister` sends such a body and
 /// says that it is not compressed; upstream's name server refuses it.
 const ZLIB: u8 = 0x78;

@@ -17,12 +17,11 @@ use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
 
 use crate::NameServer;
 use crate::kv_config::ORDER_TOPIC_CONFIG;
+use crate::processor::ZONE_NAME;
 use crate::route_table::{Broker, Route, RouteOptions};
 
 /// True when a caller wants only brokers of its own zone.
 const ZONE_MODE: &str = "__ZONE_MODE";
-/// The caller's zone.
-const ZONE_NAME: &str = "__ZONE_NAME";
 
 /// 105: the route of a topic.
 pub(crate) fn route_of_topic(server: &Arc<NameServer>, request: Request<GetRouteinfoByTopic>) -> Handled {
