@@ -1,3 +1,19 @@
 //! The broker: who may do what, when.
+#![forbid(unsafe_code)]
 
+mod broker;
+mod clients;
+pub mod cluster;
 pub mod config;
+mod filter;
+mod long_polling;
+mod metadata;
+mod processor;
+mod registration;
+mod response_error;
+mod retry;
+mod routes;
+mod schedule;
+mod service;
+mod stats;
+

@@ -3,7 +3,7 @@
 //! Upstream: `ClientHousekeepingService` (facts/semantics.md 2.4).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use boostermq_remoting::net::connection::Connection;
 use tokio::time::MissedTickBehavior;
@@ -40,15 +40,23 @@ pub(crate) async fn keep_house(broker: Arc<Broker>) {
 /// process that ends one consumer of several says no more than that, and the others go on by the same connection.
 fn drop_silent(broker: &Broker) {
     let timeout: Duration = broker.settings.read().broker.channel_expired_timeout.into();
-    let Some(before) = broker.clock.instant().checked_sub(timeout) else { return };
+    if let Some(before) = broker.clock.instant().checked_sub(timeout) {
+        drop_silent_before(broker, before);
+    }
+    broker.locks.drop_expired();
+}
+
+fn drop_silent_before(broker: &Broker, before: Instant) {
     let mut silent = broker.producers.drop_silent(before);
     silent.extend(broker.consumers.drop_silent(before));
     for connection in silent {
         let id = connection.id();
         if connection.is_open() && !broker.producers.has_member(id) && !broker.consumers.has_member(id) {
-            tracing::warn!(peer = %connection.peer(), ?timeout, "closing a client's connection: no heartbeat came by it");
+            tracing::warn!(peer = %connection.peer(), "closing a client's connection: no heartbeat came by it for too long");
             connection.close();
         }
     }
-    broker.locks.drop_expired();
 }
+
+#[cfg(test)]
+mod tests;

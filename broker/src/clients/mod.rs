@@ -7,6 +7,8 @@
 //! Upstream: `ProducerManager`, `ConsumerManager`, `ClientChannelInfo` (facts/semantics.md 2.4, RocketMQ 5.5.0).
 
 mod consumers;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod groups_by_connection;
 mod housekeeping;
 mod notify;

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use boostermq_remoting::body::DataVersion;
+use boostermq_remoting::body::{ConsumerOffsetSerializeWrapper, DataVersion};
 use boostermq_remoting::config::Live;
 use boostermq_remoting::names::QueueId;
 use boostermq_store::clock::Clock;
@@ -93,10 +93,6 @@ impl OffsetTable {
     fn remove_group(&self, group: &str) -> bool {
         self.0.remove(group).is_some()
     }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// Offsets of all groups.
@@ -124,9 +120,9 @@ impl ConsumerOffsets {
     /// [`MetadataError`] when neither the file nor its backup can be read.
     pub(crate) fn load(dir: &Path, settings: Live<Settings>, clock: Arc<dyn Clock>) -> Result<Self, MetadataError> {
         let file = MetadataFile::new(dir, "consumerOffset.json");
-        let stored: Option<file::ConsumerOffsetJson> = file.load()?;
+        let stored: Option<ConsumerOffsetSerializeWrapper> = file.load()?;
         let version = stored.as_ref().map_or_else(|| DataVersion::new(clock.now_ms()), |stored| stored.data_version);
-        let (committed, pulled, kept) = stored.unwrap_or_default().into_tables();
+        let (committed, pulled, kept) = file::into_tables(stored.unwrap_or_default());
         Ok(Self {
             committed,
             pulled,

@@ -256,37 +256,39 @@ impl Topics {
             self.put_locked(topic, made)
         };
         tracing::info!(%topic, config = ?changed, "topic made or changed by use");
-        if let Err(error) = self.finish(&TopicChange::Put(topic.clone())) {
+        if let Err(error) = self.finish(&[TopicChange::Put(topic.clone())]) {
             tracing::error!(%topic, %error, "the topic is not on disk yet");
         }
         Some(changed)
     }
 
-    /// Makes a topic or gives it another configuration, as an operator asks; keys of the attributes carry their signs.
-    /// Nothing happens when the topic is already so. Returns the configuration that holds now.
+    /// Makes topics or gives them another configuration, as an operator asks; keys of the attributes carry their signs.
+    /// Nothing happens to a topic that is already so. All of them are changed or, when the attributes of one break a
+    /// rule, none.
     ///
     /// # Errors
     /// [`TopicChangeError::Attribute`], then nothing changed; [`TopicChangeError::NotWritten`].
-    pub(crate) fn put(&self, topic: &Topic, mut config: TopicConfig) -> Result<Arc<TopicConfig>, TopicChangeError> {
-        let changed = {
+    pub(crate) fn put(&self, configs: Vec<(Topic, TopicConfig)>) -> Result<(), TopicChangeError> {
+        let mut changes = Vec::with_capacity(configs.len());
+        {
             let _changing = self.changing.lock();
-            let known = self.find(topic.as_str());
-            let attributes = known.as_ref().map(|known| &known.attributes);
-            config.attributes = attributes::alter(attributes::OF_TOPICS, attributes, &config.attributes)?;
-            config.topic_name = topic.to_string();
-            if let Some(known) = &known {
-                let kept = known.others.iter().filter(|(key, _)| !config.others.contains_key(*key));
-                let kept: Vec<_> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
-                config.others.extend(kept);
+            for (topic, config) in configs {
+                let known = self.find(topic.as_str());
+                let config = altered(&topic, known.as_deref(), config)?;
+                if known.is_none_or(|known| *known != config) {
+                    changes.push((topic, Arc::new(config)));
+                }
             }
-            if let Some(known) = known.filter(|known| **known == config) {
-                return Ok(known);
+            if changes.is_empty() {
+                return Ok(());
             }
-            self.put_locked(topic, config)
-        };
-        tracing::info!(%topic, config = ?changed, "topic made or changed on request");
-        self.finish(&TopicChange::Put(topic.clone()))?;
-        Ok(changed)
+            self.change(|table| table.topics.extend(changes.iter().cloned()));
+        }
+        for (topic, config) in &changes {
+            tracing::info!(%topic, ?config, "topic made or changed on request");
+        }
+        let changes: Vec<_> = changes.into_iter().map(|(topic, _)| TopicChange::Put(topic)).collect();
+        self.finish(&changes)
     }
 
     /// Removes a topic; false when there was none.
@@ -302,7 +304,7 @@ impl Topics {
             self.change(|table| table.topics.remove(topic));
         }
         tracing::info!(topic, "topic deleted");
-        self.finish(&TopicChange::Deleted)?;
+        self.finish(&[TopicChange::Deleted])?;
         Ok(true)
     }
 
@@ -327,7 +329,7 @@ impl Topics {
             let _changing = self.changing.lock();
             self.change(|_| ());
         }
-        self.finish(&TopicChange::Version)
+        self.finish(&[TopicChange::Version])
     }
 
     /// Writes the file if it lacks a change.
@@ -354,11 +356,11 @@ impl Topics {
         self.file.note_change();
     }
 
-    fn finish(&self, change: &TopicChange) -> Result<(), TopicChangeError> {
+    fn finish(&self, changes: &[TopicChange]) -> Result<(), TopicChangeError> {
         let saved = self.save();
         // Clients may use the topic even when the disk fails: it is there.
         if let Some(listener) = self.listener.get() {
-            listener(change);
+            changes.iter().for_each(listener);
         }
         Ok(saved?)
     }
@@ -367,6 +369,17 @@ impl Topics {
 /// True for a name that belongs to the broker whatever the broker is called.
 fn is_system_name(topic: &str) -> bool {
     topic.starts_with(SYSTEM_TOPIC_PREFIX)
+}
+
+/// The configuration that a request makes of a topic: attributes are altered, and what this version does not know stays.
+fn altered(topic: &Topic, known: Option<&TopicConfig>, mut config: TopicConfig) -> Result<TopicConfig, AttributeError> {
+    let attributes = known.map(|known| &known.attributes);
+    config.attributes = attributes::alter(attributes::OF_TOPICS, attributes, &config.attributes)?;
+    config.topic_name = topic.to_string();
+    for (member, value) in known.into_iter().flat_map(|known| &known.others) {
+        config.others.entry(member.clone()).or_insert_with(|| value.clone());
+    }
+    Ok(config)
 }
 
 fn named((name, mut config): (String, TopicConfig)) -> Option<(Topic, Arc<TopicConfig>)> {

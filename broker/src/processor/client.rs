@@ -201,3 +201,6 @@ fn body<R: RequestKind, T: DeserializeOwned>(request: &Request<R>) -> Result<T, 
     fastjson::from_slice(&request.body)
         .map_err(|error| ResponseError::system(format!("the body of {} cannot be read: {error}", R::ROW.name)))
 }
+
+#[cfg(test)]
+mod tests;

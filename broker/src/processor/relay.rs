@@ -104,3 +104,6 @@ fn passed_back(answer: RemotingCommand) -> Response {
         body: if answer.body.is_empty() { Vec::new() } else { vec![answer.body] },
     }
 }
+
+#[cfg(test)]
+mod tests;

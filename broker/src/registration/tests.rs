@@ -160,7 +160,7 @@ async fn all_topics_at_start_then_changed_ones_then_farewell() {
         let fields = fields.map(|field| command.field(field).unwrap_or_default());
         assert_eq!(fields, ["192.0.2.2:10911", "192.0.2.2:10912", "0", "vm", "C", "false"]);
     }
-    subject.topics.put(&topic("Orders"), TopicConfig::new("Orders", 4, 6)).unwrap();
+    subject.topics.put(vec![(topic("Orders"), TopicConfig::new("Orders", 4, 6))]).unwrap();
     assert!(registration.settled(PATIENCE).await);
     for server in [&mut one, &mut two] {
         let body = server.registered().await;
@@ -171,7 +171,7 @@ async fn all_topics_at_start_then_changed_ones_then_farewell() {
     for server in [&mut one, &mut two] {
         assert_eq!(server.next().await.code, UNREGISTER);
     }
-    subject.topics.put(&topic("Late"), TopicConfig::new("Late", 4, 6)).unwrap();
+    subject.topics.put(vec![(topic("Late"), TopicConfig::new("Late", 4, 6))]).unwrap();
     assert!(one.asked.try_recv().is_err(), "nothing is registered after the farewell");
 }
 
@@ -182,7 +182,7 @@ async fn a_name_server_that_forgot_the_broker_gets_all_topics_at_once() {
     run(&registration, &subject).await;
     server.registered().await;
     server.will_answer(ResponseCode::SYSTEM_ERROR, "register broker failed");
-    subject.topics.put(&topic("Orders"), TopicConfig::new("Orders", 4, 6)).unwrap();
+    subject.topics.put(vec![(topic("Orders"), TopicConfig::new("Orders", 4, 6))]).unwrap();
     assert_eq!(names(&server.registered().await), ["Orders"]);
     let all = server.registered().await;
     assert!(names(&all).contains(&"Orders") && names(&all).len() > 10);
@@ -197,12 +197,12 @@ async fn a_name_server_that_missed_a_change_gets_all_topics_next() {
     for _ in 0..2 {
         server.will_answer(ResponseCode::SYSTEM_ERROR, "");
     }
-    subject.topics.put(&topic("One"), TopicConfig::new("One", 4, 6)).unwrap();
+    subject.topics.put(vec![(topic("One"), TopicConfig::new("One", 4, 6))]).unwrap();
     assert!(registration.settled(PATIENCE).await);
     assert_eq!(names(&server.registered().await), ["One"]);
     assert!(names(&server.registered().await).len() > 10);
     // Both were refused, so the next registration holds all, whether the pause or the next change brings it.
-    subject.topics.put(&topic("Two"), TopicConfig::new("Two", 4, 6)).unwrap();
+    subject.topics.put(vec![(topic("Two"), TopicConfig::new("Two", 4, 6))]).unwrap();
     assert!(names(&server.registered().await).contains(&"One"));
 }
 

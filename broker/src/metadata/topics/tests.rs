@@ -49,6 +49,10 @@ fn topic(name: &str) -> Topic {
     Topic::parse(name).unwrap()
 }
 
+fn put(topics: &Topics, name: &str, config: TopicConfig) -> Result<(), TopicChangeError> {
+    topics.put(vec![(topic(name), config)])
+}
+
 /// Name, read queues, write queues, permission.
 fn outline(topics: &Topics) -> Vec<(String, i32, i32, i32)> {
     let line = |(name, config): (&&str, &&Arc<TopicConfig>)| {
@@ -157,8 +161,8 @@ fn every_change_is_on_disk_has_a_version_and_is_told() {
     topics.create_for_send(&topic("Orders"), "TBW102", 4, remote(), 0);
     topics.create_for_send(&topic("Orders"), "TBW102", 4, remote(), 0);
     assert_eq!(bench.json()["topicConfigTable"]["Orders"]["writeQueueNums"], 4);
-    topics.put(&topic("Orders"), TopicConfig::new("Orders", 8, READ_WRITE)).unwrap();
-    topics.put(&topic("Orders"), TopicConfig::new("Orders", 8, READ_WRITE)).unwrap();
+    put(&topics, "Orders", TopicConfig::new("Orders", 8, READ_WRITE)).unwrap();
+    put(&topics, "Orders", TopicConfig::new("Orders", 8, READ_WRITE)).unwrap();
     assert_eq!(bench.json()["topicConfigTable"]["Orders"]["writeQueueNums"], 8);
     assert!(topics.delete("Orders").unwrap());
     assert!(!topics.delete("Orders").unwrap());
@@ -190,8 +194,10 @@ fn a_refused_attribute_changes_nothing() {
     let generation = topics.generation();
     let mut config = TopicConfig::new("Orders", 4, READ_WRITE);
     config.attributes.insert("+color".into(), "red".into());
-    let error = topics.put(&topic("Orders"), config).unwrap_err();
+    let other = TopicConfig::new("Other", 4, READ_WRITE);
+    let error = topics.put(vec![(topic("Other"), other), (topic("Orders"), config)]).unwrap_err();
     assert_eq!(error.to_string(), "unsupported key: color");
+    assert_eq!(topics.find("Other"), None, "all or none");
     assert_eq!((topics.find("Orders"), topics.generation()), (None, generation));
 }
 
@@ -200,8 +206,9 @@ fn attributes_stay_when_the_rest_changes() {
     let topics = Bench::new("").topics();
     let mut config = TopicConfig::new("Orders", 4, READ_WRITE);
     config.attributes.insert("+message.type".into(), "FIFO".into());
-    topics.put(&topic("Orders"), config).unwrap();
-    let changed = topics.put(&topic("Orders"), TopicConfig::new("Orders", 9, 4)).unwrap();
+    put(&topics, "Orders", config).unwrap();
+    put(&topics, "Orders", TopicConfig::new("Orders", 9, 4)).unwrap();
+    let changed = topics.find("Orders").unwrap();
     assert_eq!((changed.perm, changed.attributes["message.type"].as_str()), (4, "FIFO"));
 }
 
@@ -215,7 +222,7 @@ fn what_a_newer_broker_wrote_survives() {
     )
     .unwrap();
     let topics = bench.topics();
-    topics.put(&topic("T"), TopicConfig::new("T", 8, READ_WRITE)).unwrap();
+    put(&topics, "T", TopicConfig::new("T", 8, READ_WRITE)).unwrap();
     let json = bench.json();
     assert_eq!((&json["future"], &json["dataVersion"]["counter"]), (&serde_json::json!([1]), &8.into()));
     assert_eq!(
@@ -230,7 +237,7 @@ fn a_change_holds_even_when_the_disk_fails_and_is_written_later() {
     let topics = bench.topics();
     let blocked = bench.dir.path().join("topics.json.tmp");
     fs::create_dir(&blocked).unwrap();
-    let failed = topics.put(&topic("Orders"), TopicConfig::new("Orders", 4, READ_WRITE));
+    let failed = put(&topics, "Orders", TopicConfig::new("Orders", 4, READ_WRITE));
     assert!(matches!(failed, Err(TopicChangeError::NotWritten(_))));
     assert!(topics.find("Orders").is_some());
     fs::remove_dir(&blocked).unwrap();

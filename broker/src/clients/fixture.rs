@@ -1,0 +1,212 @@
+//! A whole broker on free ports, and clients that speak raw frames to it.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use boostermq_remoting::code::{Language, ResponseCode, VERSION};
+use boostermq_remoting::command::RemotingCommand;
+use boostermq_remoting::config::Machine;
+use boostermq_remoting::frame::{HeaderCodec, Split, split};
+use boostermq_remoting::header::HeaderScratch;
+use boostermq_remoting::properties_file::Properties;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::broker::{Broker, Running};
+use crate::config::Settings;
+
+/// How long a test waits before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running broker; its store goes with it.
+pub(crate) struct TestBroker {
+    running: Running,
+    address: SocketAddr,
+    dir: tempfile::TempDir,
+}
+
+impl TestBroker {
+    /// Starts a broker with these settings.
+    pub(crate) async fn start(keys: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        // Between finding a port and binding it another process may take it.
+        for _ in 0..20 {
+            let port = free_port();
+            let machine = Machine {
+                host_name: None,
+                address: Ipv4Addr::LOCALHOST,
+                home: dir.path().to_owned(),
+                cpus: 1,
+                namesrv_addr: None,
+                rocketmq_home: None,
+            };
+            let mut given = Properties::new();
+            let small = [
+                ("bindAddress", "127.0.0.1"),
+                ("brokerName", "broker-t"),
+                ("mappedFileSizeCommitLog", "1048576"),
+                ("mappedFileSizeConsumeQueue", "2000"),
+                ("maxHashSlotNum", "500"),
+                ("maxIndexNum", "2000"),
+            ];
+            for (key, value) in small.iter().chain(keys) {
+                given.insert(*key, *value);
+            }
+            given.insert("listenPort", port.to_string());
+            given.insert("storePathRootDir", dir.path().join("store").display().to_string());
+            let (settings, _) = Settings::read(given, &machine).unwrap();
+            match Broker::start(settings).await {
+                Ok(running) => return Self { running, address: (Ipv4Addr::LOCALHOST, port).into(), dir },
+                Err(error) if error.to_string().contains("taken") => {}
+                Err(error) => panic!("{error:#}"),
+            }
+        }
+        panic!("no free ports");
+    }
+
+    /// Its parts.
+    pub(crate) fn broker(&self) -> &Arc<Broker> {
+        self.running.broker()
+    }
+
+    /// A new connection.
+    pub(crate) async fn connect(&self) -> TestClient {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        TestClient { stream, read: Vec::new(), pushed: VecDeque::new(), next_opaque: 1 }
+    }
+
+    /// Stops it cleanly.
+    pub(crate) async fn stop(self) {
+        self.running.stop().await.unwrap();
+        drop(self.dir);
+    }
+}
+
+/// A port with a free one two below.
+fn free_port() -> u16 {
+    loop {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = first.local_addr().unwrap().port();
+        if port > 1024 && TcpListener::bind((Ipv4Addr::LOCALHOST, port - 2)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// One connection to a broker.
+pub(crate) struct TestClient {
+    stream: TcpStream,
+    read: Vec<u8>,
+    pushed: VecDeque<RemotingCommand>,
+    next_opaque: i32,
+}
+
+impl TestClient {
+    /// Asks and waits for the answer; what the broker asks meanwhile is kept.
+    pub(crate) async fn ask(&mut self, code: i32, fields: &[(&'static str, &str)], body: &str) -> RemotingCommand {
+        let opaque = self.send(code, fields, body).await;
+        let answer = self.next_answer().await;
+        assert_eq!(answer.opaque, opaque);
+        answer
+    }
+
+    /// The next answer; what the broker asks meanwhile is kept.
+    pub(crate) async fn next_answer(&mut self) -> RemotingCommand {
+        loop {
+            let command = self.command().await;
+            if command.is_response() {
+                return command;
+            }
+            self.pushed.push_back(command);
+        }
+    }
+
+    /// [`TestClient::ask`] for something that must succeed; the body as text.
+    #[track_caller]
+    pub(crate) fn ask_ok(
+        &mut self, code: i32, fields: &[(&'static str, &str)], body: &str,
+    ) -> impl Future<Output = String> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let answer = self.ask(code, fields, body).await;
+            assert_eq!(answer.response_code(), ResponseCode::SUCCESS, "{caller}: {:?}", answer.remark);
+            String::from_utf8(answer.body.to_vec()).unwrap()
+        }
+    }
+
+    /// Asks without waiting; returns the opaque.
+    pub(crate) async fn send(&mut self, code: i32, fields: &[(&'static str, &str)], body: &str) -> i32 {
+        let opaque = self.next_opaque;
+        self.next_opaque += 1;
+        let command = RemotingCommand {
+            code,
+            language: Language::JAVA,
+            version: VERSION,
+            opaque,
+            flag: 0,
+            remark: None,
+            fields: fields.iter().map(|(name, value)| ((*name).into(), (*value).to_owned())).collect(),
+            body: body.as_bytes().to_vec().into(),
+            codec: HeaderCodec::Json,
+        };
+        self.write(&command).await;
+        opaque
+    }
+
+    /// The next request of the broker.
+    pub(crate) async fn pushed(&mut self) -> RemotingCommand {
+        if let Some(pushed) = self.pushed.pop_front() {
+            return pushed;
+        }
+        let command = self.command().await;
+        assert!(!command.is_response(), "{command:?}");
+        command
+    }
+
+    /// Answers a request of the broker.
+    pub(crate) async fn answer(&mut self, question: &RemotingCommand, remark: &str, body: &str) {
+        let mut answer = RemotingCommand::answer(ResponseCode::SUCCESS, question.opaque);
+        answer.remark = Some(remark.to_owned());
+        answer.body = body.as_bytes().to_vec().into();
+        self.write(&answer).await;
+    }
+
+    /// Waits until the broker has closed the connection.
+    pub(crate) async fn closed(&mut self) {
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await.expect("still open");
+    }
+
+    async fn write(&mut self, command: &RemotingCommand) {
+        let mut bytes = Vec::new();
+        command.write(&mut bytes);
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+
+    async fn command(&mut self) -> RemotingCommand {
+        loop {
+            if let Split::Whole(frame, used) = split(&self.read).unwrap() {
+                let command = RemotingCommand::from_frame(&frame, &mut HeaderScratch::default()).unwrap();
+                self.read.drain(..used);
+                return command;
+            }
+            let read = self.stream.read_buf(&mut self.read);
+            let count = tokio::time::timeout(PATIENCE, read).await.expect("the broker says nothing").unwrap();
+            assert_ne!(count, 0, "the broker closed the connection");
+        }
+    }
+}
+
+/// The body of a heartbeat with one consumer group that wants these topics.
+pub(crate) fn heartbeat(client: &str, group: &str, model: &str, topics: &[&str]) -> String {
+    let subscriptions: Vec<String> = topics
+        .iter()
+        .map(|topic| format!(r#"{{"topic":"{topic}","subString":"*","subVersion":1,"expressionType":"TAG","tagsSet":[],"codeSet":[]}}"#))
+        .collect();
+    format!(
+        r#"{{"clientID":"{client}","consumerDataSet":[{{"consumeFromWhere":"CONSUME_FROM_LAST_OFFSET","consumeType":"CONSUME_PASSIVELY","groupName":"{group}","messageModel":"{model}","subscriptionDataSet":[{}],"unitMode":false}}],"heartbeatFingerprint":0,"producerDataSet":[{{"groupName":"{group}_p"}}],"withoutSub":false}}"#,
+        subscriptions.join(",")
+    )
+}

@@ -1,0 +1,5 @@
+//! Which messages of a queue a consumer wants.
+
+mod subscription;
+
+pub(crate) use subscription::{ExpressionType, Subscription};

@@ -1,0 +1,5 @@
+//! Requests of operators and their tools, by noun.
+
+pub(crate) mod client;
+pub(crate) mod config;
+pub(crate) mod runtime;

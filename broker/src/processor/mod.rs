@@ -1,0 +1,9 @@
+//! One file per family of requests: validate, ask the parts, answer.
+
+pub(crate) mod admin;
+pub(crate) mod client;
+pub(crate) mod pull;
+pub(crate) mod query;
+pub(crate) mod relay;
+pub(crate) mod send;
+pub(crate) mod send_back;

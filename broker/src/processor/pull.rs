@@ -1,0 +1,341 @@
+//! Pulls: the hot path of reading, and what happens when there is nothing to read yet.
+//!
+//! Order of checks: facts/semantics.md 2.2; answers: facts/protocol-client.md 3.5. Upstream:
+//! `PullMessageProcessor`, `DefaultPullMessageResultHandler`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use boostermq_remoting::body::{SubscriptionGroupConfig, TopicConfig};
+use boostermq_remoting::code::ResponseCode;
+use boostermq_remoting::header::{DecodeHeader, HeaderHead};
+use boostermq_remoting::names::{QueueId, Topic};
+use boostermq_remoting::net::connection::Connection;
+use boostermq_remoting::net::outbox::Outbox;
+use boostermq_remoting::net::server::Incoming;
+use boostermq_remoting::offsets::QueueOffset;
+use boostermq_remoting::request::pull::{PullMessageRequestHeader, pull_flag};
+use boostermq_remoting::router::{Question, Response, ResponseError};
+use boostermq_store::{GetOutcome, GetRequest, GetStatus, MessageFilter};
+
+use crate::broker::Broker;
+use crate::filter::{ExpressionType, Subscription};
+use crate::long_polling::HeldPull;
+use crate::response_error::{self, Forbidden};
+
+/// Most messages one pull may ask for; the store's own limits are lower (facts/protocol-client.md 3.5).
+const MESSAGES_MAX: i32 = 1024;
+/// Longest a pull is held: clients give up after 30 s.
+const HOLD_MAX: Duration = Duration::from_secs(600);
+
+/// What a connection keeps for its pulls: the group and topic it pulled last, so that the next pull finds them
+/// without a look-up.
+#[derive(Default)]
+pub(crate) struct PullSession {
+    last: Option<Known>,
+    /// A pull of this connection was held at some time: closing it must look for more.
+    pub(crate) has_held: bool,
+}
+
+struct Known {
+    topics_generation: u64,
+    groups_generation: u64,
+    topic: Topic,
+    config: Arc<TopicConfig>,
+    group: Arc<SubscriptionGroupConfig>,
+}
+
+/// A checked pull, ready to be carried out any number of times.
+#[derive(Clone)]
+pub(crate) struct Pull {
+    pub(crate) topic: Topic,
+    pub(crate) queue_id: QueueId,
+    pub(crate) queue_offset: QueueOffset,
+    pub(crate) max_messages: u32,
+    pub(crate) filter: Option<Arc<Subscription>>,
+    pub(crate) group: Arc<SubscriptionGroupConfig>,
+    pub(crate) topic_sys_flag: i32,
+    pub(crate) question: Question,
+}
+
+impl PullSession {
+    /// Carries a pull out: answers it, or holds it.
+    pub(crate) fn pull(&mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, is_lite: bool, out: &mut Outbox) {
+        let question = Question::of(incoming);
+        match self.check(broker, incoming, is_lite, question) {
+            Ok((pull, hold)) => {
+                let outcome = pull.read(broker, out);
+                if let Some(outcome) = outcome {
+                    // Nothing to read: hold the request, or answer what is.
+                    match hold.filter(|_| pull.waits_after(outcome.status)) {
+                        Some(hold) => {
+                            self.has_held = true;
+                            hold_pull(broker, incoming.connection, pull, hold, out);
+                        }
+                        None => pull.answer(broker, outcome, out),
+                    }
+                }
+            }
+            Err(error) => Response::from(error).write(&question, out),
+        }
+    }
+
+    /// Every check of upstream in its order; with the pull, how long it may be held.
+    fn check(
+        &mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, is_lite: bool, question: Question,
+    ) -> Result<(Pull, Option<Duration>), ResponseError> {
+        let header = PullMessageRequestHeader::decode(&incoming.header.fields)?;
+        let settings = broker.settings.read();
+        if settings.broker.broker_permission as i32 & TopicConfig::PERM_READ == 0 {
+            return Err(response_error::forbidden(
+                Forbidden::Broker,
+                format!("the broker[{}] pulling message is forbidden", settings.broker.broker_ip1),
+            ));
+        }
+        if is_lite && !settings.broker.lite_pull_message_enable {
+            return Err(response_error::no_permission(format!(
+                "the broker[{}] for lite pull consumer is forbidden", settings.broker.broker_ip1
+            )));
+        }
+        self.find(broker, &header, incoming)?;
+        let Some(known) = &self.last else {
+            return Err(ResponseError::system("the topic was lost between two steps"));
+        };
+        let count = known.config.read_queue_nums;
+        let queue_id = QueueId::from_wire(header.queue_id).filter(|_| header.queue_id < count).ok_or_else(|| {
+            ResponseError::new(
+                ResponseCode::INVALID_PARAMETER,
+                format!(
+                    "queueId[{}] is illegal, topic:[{}] topicConfig.readQueueNums:[{count}] consumer:[{}]",
+                    header.queue_id, header.topic, incoming.connection.peer()
+                ),
+            )
+        })?;
+        let subscription = find_subscription(broker, &header, known)?;
+        if let ExpressionType::Other(kind) = &subscription.expression_type {
+            return Err(ResponseError::system(format!("The broker does not support consumer to filter message by {kind}")));
+        }
+        if let Some(offset) = broker.offsets.take_reset(&header.consumer_group, &header.topic, queue_id) {
+            return Err(moved(broker, known, queue_id, QueueOffset(offset)));
+        }
+        if header.sys_flag & pull_flag::COMMIT_OFFSET != 0 && let Some(offset) = header.commit_offset {
+            broker.offsets.commit(&header.consumer_group, &header.topic, queue_id, offset);
+        }
+        let hold = (header.sys_flag & pull_flag::SUSPEND != 0).then(|| {
+            if settings.broker.long_polling_enable {
+                let asked = header.suspend_timeout_millis.unwrap_or(0).max(0) as u64;
+                Duration::from_millis(asked).min(HOLD_MAX)
+            } else {
+                settings.broker.short_polling_time_mills.into()
+            }
+        });
+        let pull = Pull {
+            topic: known.topic.clone(),
+            queue_id,
+            queue_offset: QueueOffset(header.queue_offset),
+            max_messages: header.max_msg_nums.clamp(1, MESSAGES_MAX) as u32,
+            filter: (!subscription.wants_everything()).then_some(subscription),
+            group: known.group.clone(),
+            topic_sys_flag: known.config.topic_sys_flag,
+            question,
+        };
+        Ok((pull, hold))
+    }
+
+    /// Finds group and topic, and checks that they may be consumed.
+    fn find(
+        &mut self, broker: &Broker, header: &PullMessageRequestHeader<'_>, incoming: &Incoming<'_>,
+    ) -> Result<(), ResponseError> {
+        let (topics_generation, groups_generation) = (broker.topics.generation(), broker.groups.generation());
+        if let Some(known) = &self.last
+            && known.topics_generation == topics_generation
+            && known.groups_generation == groups_generation
+            && known.topic.as_str() == header.topic
+            && known.group.group_name == header.consumer_group
+        {
+            return Ok(());
+        }
+        let group = broker.find_or_create_group(&header.consumer_group)?;
+        if !group.consume_enable {
+            return Err(response_error::forbidden(
+                Forbidden::Group,
+                format!("subscription group no permission, {}", header.consumer_group),
+            ));
+        }
+        let Some(config) = broker.topics.find(&header.topic) else {
+            tracing::debug!(topic = %header.topic, peer = %incoming.connection.peer(), "a pull names an unknown topic");
+            return Err(ResponseError::new(
+                ResponseCode::TOPIC_NOT_EXIST,
+                format!("topic[{}] not exist, apply first please! See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.", header.topic),
+            ));
+        };
+        if config.perm & TopicConfig::PERM_READ == 0 {
+            return Err(response_error::forbidden(
+                Forbidden::Topic,
+                format!("the topic[{}] pulling message is forbidden", header.topic),
+            ));
+        }
+        let topic = Topic::parse_stored(&header.topic)
+            .ok_or_else(|| ResponseError::system("the topic's name cannot stand in a path"))?;
+        self.last = Some(Known { topics_generation, groups_generation, topic, config, group });
+        Ok(())
+    }
+}
+
+/// The subscription that filters a pull: its own, or the group's from the heartbeat.
+fn find_subscription(
+    broker: &Broker, header: &PullMessageRequestHeader<'_>, known: &Known,
+) -> Result<Arc<Subscription>, ResponseError> {
+    if header.sys_flag & pull_flag::SUBSCRIPTION != 0 {
+        let expression = header.subscription.as_deref().unwrap_or_default();
+        let kind = ExpressionType::parse(header.expression_type.as_deref());
+        if kind == ExpressionType::Tag && (expression.is_empty() || expression == "*") {
+            return Ok(broker.everything.clone());
+        }
+        let subscription = Subscription::parse(expression, kind, header.sub_version.unwrap_or(0));
+        return subscription.map(Arc::new).map_err(|error| {
+            tracing::debug!(%error, group = %header.consumer_group, "a pull's subscription cannot be read");
+            ResponseError::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed")
+        });
+    }
+    let group = broker.consumers.find(&header.consumer_group).ok_or_else(|| {
+        ResponseError::new(ResponseCode::SUBSCRIPTION_NOT_EXIST, "the consumer's group info not exist")
+    })?;
+    if group.is_broadcasting() && !known.group.consume_broadcast_enable {
+        return Err(response_error::forbidden(
+            Forbidden::Broadcast,
+            format!("the consumer group[{}] can not consume by broadcast way", header.consumer_group),
+        ));
+    }
+    if !broker.groups.may_read(&header.consumer_group, &header.topic) {
+        return Err(response_error::forbidden(
+            Forbidden::Subscription,
+            format!("the consumer group[{}] is forbidden for topic[{}]", header.consumer_group, header.topic),
+        ));
+    }
+    let subscription = group.subscription(&header.topic).ok_or_else(|| {
+        ResponseError::new(ResponseCode::SUBSCRIPTION_NOT_EXIST, "the consumer's subscription not exist")
+    })?;
+    if subscription.version < header.sub_version.unwrap_or(0) {
+        return Err(ResponseError::new(
+            ResponseCode::SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest",
+        ));
+    }
+    Ok(subscription)
+}
+
+/// The refusal that sends a client to the offset it was reset to.
+fn moved(broker: &Broker, known: &Known, queue_id: QueueId, offset: QueueOffset) -> ResponseError {
+    let min = broker.store.min_queue_offset(known.topic.as_str(), queue_id);
+    let max = broker.store.max_queue_offset(known.topic.as_str(), queue_id);
+    ResponseError::new(ResponseCode::PULL_OFFSET_MOVED, "OFFSET_RESET")
+        .field("suggestWhichBrokerId", known.group.broker_id)
+        .field("nextBeginOffset", offset)
+        .field("minOffset", min)
+        .field("maxOffset", max)
+        .field("topicSysFlag", known.config.topic_sys_flag)
+        .field("groupSysFlag", known.group.group_sys_flag)
+}
+
+impl Pull {
+    /// Reads once. An answer with messages is written at once; any other outcome is given back.
+    pub(crate) fn read(&self, broker: &Broker, out: &mut Outbox) -> Option<GetOutcome> {
+        let read = broker.store.get(&GetRequest {
+            topic: self.topic.as_str(),
+            queue_id: self.queue_id,
+            queue_offset: self.queue_offset,
+            max_messages: self.max_messages,
+            filter: self.filter.as_deref().map(|filter| filter as &dyn MessageFilter),
+        });
+        let outcome = match read {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                tracing::error!(%error, "a pull cannot be served");
+                Response::from(ResponseError::system(error.to_string())).write(&self.question, out);
+                return None;
+            }
+        };
+        if outcome.status != GetStatus::Found {
+            broker.stats.missed();
+            return Some(outcome);
+        }
+        broker.stats.fetched(u64::from(outcome.message_count));
+        self.answer(broker, outcome, out);
+        None
+    }
+
+    /// Whether a read that ended so is one to wait after: upstream's code 19.
+    fn waits_after(&self, status: GetStatus) -> bool {
+        match status {
+            GetStatus::OffsetOverflowOne | GetStatus::OffsetFoundNull => true,
+            // Nothing was ever written: only a pull at 0 waits, any other is sent to 0.
+            GetStatus::NoMatchedLogicQueue | GetStatus::NoMessageInQueue => self.queue_offset == QueueOffset::ZERO,
+            _ => false,
+        }
+    }
+
+    /// Writes the answer to an outcome.
+    pub(crate) fn answer(&self, broker: &Broker, outcome: GetOutcome, out: &mut Outbox) {
+        if self.question.one_way {
+            return;
+        }
+        let code = match outcome.status {
+            GetStatus::Found => ResponseCode::SUCCESS,
+            GetStatus::NoMatchedMessage | GetStatus::MessageWasRemoving => ResponseCode::PULL_RETRY_IMMEDIATELY,
+            GetStatus::NoMatchedLogicQueue | GetStatus::NoMessageInQueue if self.queue_offset == QueueOffset::ZERO => {
+                ResponseCode::PULL_NOT_FOUND
+            }
+            GetStatus::OffsetFoundNull | GetStatus::OffsetOverflowOne => ResponseCode::PULL_NOT_FOUND,
+            GetStatus::NoMatchedLogicQueue
+            | GetStatus::NoMessageInQueue
+            | GetStatus::OffsetOverflowBadly
+            | GetStatus::OffsetTooSmall => ResponseCode::PULL_OFFSET_MOVED,
+        };
+        let reads_slowly = broker.settings.read().broker.slave_read_enable;
+        let suggested = match (reads_slowly, outcome.suggest_pulling_from_slave) {
+            (false, _) => 0,
+            (true, true) => self.group.which_broker_when_consume_slowly,
+            (true, false) => self.group.broker_id,
+        };
+        let mut head = HeaderHead::answer(code, self.question.opaque);
+        head.remark = Some(outcome.status.name());
+        let fields = |sink: &mut boostermq_remoting::header::FieldSink<'_>| {
+            sink.integer("suggestWhichBrokerId", suggested);
+            sink.integer("nextBeginOffset", outcome.next_begin_offset.0);
+            sink.integer("minOffset", outcome.min_offset.0);
+            sink.integer("maxOffset", outcome.max_offset.0);
+            sink.integer("topicSysFlag", i64::from(self.topic_sys_flag));
+            sink.integer("groupSysFlag", i64::from(self.group.group_sys_flag));
+        };
+        out.frame(self.question.codec, &head, fields, outcome.slices, outcome.total_bytes);
+    }
+}
+
+/// Parks a pull; a message that came in between has not been missed.
+fn hold_pull(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, hold: Duration, out: &mut Outbox) {
+    let (topic, queue_id, offset) = (pull.topic.clone(), pull.queue_id, pull.queue_offset);
+    let question = pull.question;
+    let held = HeldPull { connection: connection.clone(), deadline: Instant::now() + hold, pull };
+    if broker.holds.hold(held).is_err() {
+        tracing::warn!(peer = %connection.peer(), "a pull is refused: too many are held");
+        return Response::with_code(
+            ResponseCode::SYSTEM_BUSY,
+            "[OVERLOAD]system busy, start flow control for a while",
+        )
+        .write(&question, out);
+    }
+    let max = broker.store.max_queue_offset(topic.as_str(), queue_id);
+    if max > offset {
+        broker.holds.release_readable(broker, topic.as_str(), queue_id, max);
+    }
+}
+
+/// Carries a held pull out once more and answers it whatever comes of it. Runs wherever the wake-up happened.
+pub(crate) fn answer_held(broker: &Broker, held: HeldPull) {
+    let HeldPull { connection, pull, .. } = held;
+    connection.send(|out| {
+        if let Some(outcome) = pull.read(broker, out) {
+            pull.answer(broker, outcome, out);
+        }
+    });
+}

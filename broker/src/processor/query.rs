@@ -1,0 +1,52 @@
+//! Messages found by key, by unique key, or by their place in the commit log.
+//!
+//! Upstream: `QueryMessageProcessor` (facts/protocol-client.md 3.6).
+
+use std::sync::Arc;
+
+use boostermq_remoting::code::ResponseCode;
+use boostermq_remoting::request::query::{QueryMessage, QueryMessageResponseHeader, ViewMessageById};
+use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
+use boostermq_store::index::{IndexQuery, KeyKind};
+
+use crate::broker::Broker;
+
+/// What clients get of a unique key, whatever they ask for (RocketMQ 5.5.0).
+const UNIQUE_KEY_MESSAGES: usize = 32;
+
+pub(crate) fn query_message(broker: &Arc<Broker>, request: Request<QueryMessage>) -> Handled {
+    let header = request.header;
+    let is_unique = header.unique_key_query == Some(true);
+    let most = broker.store.options().query_max_messages as usize;
+    let wanted = usize::try_from(header.max_num).unwrap_or(0);
+    let found = broker.store.query(&IndexQuery {
+        topic: header.topic.as_str(),
+        key: &header.key,
+        kind: KeyKind::Key,
+        max_messages: if is_unique { UNIQUE_KEY_MESSAGES } else { wanted.min(most) },
+        begin_timestamp: header.begin_timestamp,
+        end_timestamp: header.end_timestamp,
+    });
+    let answer = QueryMessageResponseHeader {
+        index_last_update_timestamp: found.last_update_timestamp,
+        index_last_update_phyoffset: found.last_update_offset,
+    };
+    if found.records.is_empty() {
+        let refusal = Response::with_code(
+            ResponseCode::QUERY_NOT_FOUND,
+            "can not find message, maybe time range not correct",
+        );
+        return Ok(refusal.header(&answer));
+    }
+    let mut response = Response::success().header(&answer);
+    response.body = found.records;
+    Ok(response)
+}
+
+pub(crate) fn view_message_by_id(broker: &Arc<Broker>, request: Request<ViewMessageById>) -> Handled {
+    let offset = request.header.offset;
+    let record = broker.store.record_at(offset);
+    let record =
+        record.ok_or_else(|| ResponseError::system(format!("can not find message by the offset, {offset}")))?;
+    Ok(Response::success().body(record))
+}

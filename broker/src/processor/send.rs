@@ -1,0 +1,546 @@
+//! Sends: single messages and batches, the hot path of writing.
+//!
+//! All sends of one read are checked and encoded as they come, appended together under one lock, and answered
+//! together ([`SendSession`]). Order of checks and effects: facts/semantics.md 2.1, facts/protocol-client.md 3.2,
+//! 3.3. Upstream: `SendMessageProcessor`.
+
+use std::sync::Arc;
+
+use boostermq_remoting::body::{TopicConfig, TopicFilterType};
+use boostermq_remoting::code::{ResponseCode, version};
+use boostermq_remoting::header::{DecodeHeader, FieldSink, HeaderHead};
+use boostermq_remoting::message::batch::BatchEntries;
+use boostermq_remoting::message::flags::{SysFlag, Transaction};
+use boostermq_remoting::message::id::OffsetMessageId;
+use boostermq_remoting::message::properties::{PROPERTIES_MAX_LENGTH, Properties, append};
+use boostermq_remoting::message::property_name as property;
+use boostermq_remoting::message::record::RecordFields;
+use boostermq_remoting::names::{QueueId, RETRY_TOPIC_PREFIX, Topic};
+use boostermq_remoting::net::connection::Connection;
+use boostermq_remoting::net::outbox::Outbox;
+use boostermq_remoting::net::server::Incoming;
+use boostermq_remoting::request::send::SendMessageRequestHeader;
+use boostermq_remoting::router::{Question, Response, ResponseError};
+use boostermq_store::consume_queue::ConsumeQueue;
+use boostermq_store::{AppendBatch, AppendReceipt, FlushOutcome};
+
+use crate::broker::Broker;
+use crate::{response_error, retry, schedule};
+
+/// Encoded bytes of one append; more is appended in several.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// Topics that clients may not send to (facts/semantics.md 2.1c).
+const NOT_SENDABLE: [&str; 6] = [
+    "SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC", "RMQ_SYS_TRANS_OP_HALF_TOPIC", "TRANS_CHECK_MAX_TIME_TOPIC",
+    "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT",
+];
+
+/// What a connection keeps for its sends.
+pub(crate) struct SendSession {
+    batch: AppendBatch,
+    pending: Vec<PendingSend>,
+    /// Unique keys of the pending sends, one after the other.
+    unique_keys: String,
+    /// Properties of the record being made.
+    properties: Vec<u8>,
+    target: Option<Target>,
+}
+
+/// The topic that the connection sent to last, so that the next send finds it without a look-up.
+struct Target {
+    /// The metadata this was read from.
+    generation: u64,
+    topic: Topic,
+    config: Arc<TopicConfig>,
+    queues: Vec<Option<Arc<ConsumeQueue>>>,
+}
+
+/// A send whose records are in the batch.
+struct PendingSend {
+    question: Question,
+    /// Its records in the batch.
+    first: usize,
+    count: usize,
+    /// What the answer calls its queue.
+    queue_id: u32,
+    /// Its part of the unique keys; empty when it has none.
+    unique_key: (usize, usize),
+    /// Whether it waits for the disk.
+    waits: bool,
+}
+
+/// What the answer to one stored send says.
+struct Stored {
+    question: Question,
+    queue_id: u32,
+    unique_key: String,
+    receipts: Vec<AppendReceipt>,
+}
+
+/// Where a message really goes.
+struct Destination<'a> {
+    topic: &'a str,
+    queue: Arc<ConsumeQueue>,
+    queue_id: QueueId,
+}
+
+impl SendSession {
+    pub(crate) fn new() -> Self {
+        Self {
+            batch: AppendBatch::new(),
+            pending: Vec::new(),
+            unique_keys: String::new(),
+            properties: Vec::new(),
+            target: None,
+        }
+    }
+
+    /// Checks and encodes one send; a refusal is answered at once.
+    pub(crate) fn send(&mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, out: &mut Outbox) {
+        let question = Question::of(incoming);
+        let (records, keys) = (self.batch.len(), self.unique_keys.len());
+        match self.prepare(broker, incoming, question) {
+            Ok(()) => {}
+            Err(error) => {
+                self.batch.truncate(records);
+                self.unique_keys.truncate(keys);
+                refuse(broker, error, &question, out);
+            }
+        }
+        if self.batch.byte_len() >= BATCH_BYTES_MAX {
+            self.append(broker, incoming.connection, out);
+        }
+    }
+
+    fn prepare(
+        &mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, question: Question,
+    ) -> Result<(), ResponseError> {
+        let header = SendMessageRequestHeader::decode(&incoming.header.fields)?;
+        check_open(broker)?;
+        if incoming.frame.body.len() > broker.limits.body {
+            let (length, limit) = (incoming.frame.body.len(), broker.limits.body);
+            return Err(response_error::message_illegal(format!(
+                "the message body of {length} bytes is over the limit maxMessageSize of {limit} bytes"
+            )));
+        }
+        self.find_target(broker, &header, incoming)?;
+        let Some(target) = self.target.as_mut() else {
+            return Err(ResponseError::system("the topic was lost between two steps"));
+        };
+        let queue_id = check_queue(&header, &target.config)?;
+        if header.batch == Some(true) {
+            return self.prepare_batch(broker, incoming, question, &header, queue_id);
+        }
+        let first = self.batch.len();
+        let waits = self.prepare_single(broker, incoming, &header, queue_id)?;
+        let unique_key = (self.unique_keys.len(), self.unique_keys.len());
+        self.pending.push(PendingSend { question, first, count: 1, queue_id: queue_id.0, unique_key, waits });
+        self.note_unique_key();
+        Ok(())
+    }
+
+    /// Moves the unique key that [`Self::prepare_single`] left at the end of the keys into the last pending send.
+    fn note_unique_key(&mut self) {
+        let end = self.unique_keys.len();
+        let before = self.pending.len().checked_sub(2).and_then(|at| self.pending.get(at)).map_or(0, |last| last.unique_key.1);
+        if let Some(last) = self.pending.last_mut() {
+            last.unique_key = (before, end);
+        }
+    }
+
+    /// Finds the topic, or makes it from its template.
+    fn find_target(
+        &mut self, broker: &Broker, header: &SendMessageRequestHeader<'_>, incoming: &Incoming<'_>,
+    ) -> Result<(), ResponseError> {
+        let generation = broker.topics.generation();
+        if let Some(target) = &self.target
+            && target.generation == generation
+            && target.topic.as_str() == header.topic
+        {
+            return Ok(());
+        }
+        let topic = Topic::parse(&header.topic).map_err(response_error::invalid_name)?;
+        if NOT_SENDABLE.contains(&topic.as_str()) {
+            return Err(response_error::no_permission(format!("Sending message to topic[{topic}] is forbidden.")));
+        }
+        let known = broker.topics.find(topic.as_str());
+        let created = || {
+            broker.topics.create_for_send(
+                &topic,
+                header.default_topic.as_deref().unwrap_or_default(),
+                header.default_topic_queue_nums.unwrap_or(4),
+                incoming.connection.peer(),
+                if header.unit_mode == Some(true) { 1 } else { 0 },
+            )
+        };
+        let config = known.or_else(created).ok_or_else(|| {
+            ResponseError::new(
+                ResponseCode::TOPIC_NOT_EXIST,
+                format!("topic[{topic}] not exist, apply first please!\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."),
+            )
+        })?;
+        let count = config.write_queue_nums.max(config.read_queue_nums).max(0) as usize;
+        let queues = vec![None; count];
+        self.target = Some(Target { generation: broker.topics.generation(), topic, config, queues });
+        Ok(())
+    }
+
+    /// Encodes a single message; true when its answer waits for the disk.
+    fn prepare_single(
+        &mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, header: &SendMessageRequestHeader<'_>,
+        queue_id: QueueId,
+    ) -> Result<bool, ResponseError> {
+        let given = header.properties.as_deref().unwrap_or_default();
+        let seen = SeenProperties::scan(given);
+        if seen.is_transaction {
+            return Err(response_error::no_permission(format!(
+                "the broker[{}] sending transaction message is forbidden", broker.identity.name
+            )));
+        }
+        if seen.is_timer && seen.delay_level <= 0 {
+            return Err(ResponseError::system(
+                "accurate timer message is not enabled, timerWheelEnable is false; use a delay level",
+            ));
+        }
+        let plain = if seen.has_pop_check_point {
+            Properties(given).without(property::POP_CK)
+        } else {
+            given.into()
+        };
+        let mut delay_level = seen.delay_level;
+        let mut reconsume_times = header.reconsume_times.unwrap_or(0);
+        let mut topic = header.topic.as_ref();
+        let mut queue = None;
+        let mut queue_id = queue_id;
+        let dead_letter;
+        if topic.starts_with(RETRY_TOPIC_PREFIX) {
+            let given_up = retry::is_given_up_by_send(broker, header, incoming.header.version >= version::V3_4_9)?;
+            if let Some(dlq) = given_up {
+                dead_letter = dlq;
+                topic = dead_letter.as_str();
+                queue_id = QueueId(0);
+                queue = Some(broker.store.queue(&dead_letter, queue_id));
+                delay_level = 0;
+            }
+            reconsume_times = reconsume_times.max(0);
+        }
+        self.properties.clear();
+        self.properties.extend_from_slice(plain.as_bytes());
+        let start = self.unique_keys.len();
+        match seen.unique_key {
+            Some(key) => self.unique_keys.push_str(key),
+            None => {
+                let mut hex = Vec::with_capacity(64);
+                broker.unique_ids.next(broker.clock.now_ms()).write_hex(&mut hex);
+                self.unique_keys.push_str(&String::from_utf8_lossy(&hex));
+                append(&mut self.properties, property::UNIQ_KEY, self.unique_keys.get(start..).unwrap_or_default());
+            }
+        }
+        let settings = broker.settings.read();
+        append(&mut self.properties, property::MSG_REGION, &settings.broker.region_id);
+        append(&mut self.properties, property::TRACE_ON, if settings.broker.trace_on { "true" } else { "false" });
+        append(&mut self.properties, property::CLUSTER, broker.identity.cluster.as_str());
+        let delayed = (delay_level > 0).then(|| schedule::delay_target(delay_level, broker.schedule.levels()));
+        if let Some(target) = &delayed {
+            schedule::append_real_destination(&mut self.properties, topic, queue_id);
+            queue = Some(broker.store.queue(&target.topic, target.queue_id));
+        }
+        check_properties(self.properties.len())?;
+        let destination = match (&delayed, queue) {
+            (Some(target), Some(queue)) => {
+                Destination { topic: target.topic.as_str(), queue, queue_id: target.queue_id }
+            }
+            (_, Some(queue)) => Destination { topic, queue, queue_id },
+            (_, None) => Destination { topic, queue: self.target_queue(broker, queue_id)?, queue_id },
+        };
+        let mut sys_flag = SysFlag(header.sys_flag);
+        if self.target.as_ref().is_some_and(|target| target.config.topic_filter_type == TopicFilterType::MultiTag) {
+            sys_flag = sys_flag.with(SysFlag::MULTI_TAGS);
+        }
+        let fields = RecordFields {
+            topic: destination.topic,
+            queue_id: destination.queue_id,
+            flag: header.flag,
+            sys_flag: sys_flag.with_transaction(Transaction::None),
+            born_timestamp: header.born_timestamp,
+            born_host: incoming.connection.peer(),
+            store_host: broker.identity.address,
+            reconsume_times,
+            prepared_transaction_offset: 0,
+            body: incoming.frame.body,
+            properties: &self.properties,
+        };
+        self.batch.push(&destination.queue, &fields).map_err(response_error::from_encode)?;
+        Ok(broker.waits_for_flush() && seen.waits)
+    }
+
+    /// The queue of the target, opened when first used.
+    fn target_queue(&mut self, broker: &Broker, queue_id: QueueId) -> Result<Arc<ConsumeQueue>, ResponseError> {
+        let lost = || ResponseError::system("the topic was lost between two steps");
+        let target = self.target.as_mut().ok_or_else(lost)?;
+        let slot = target.queues.get_mut(queue_id.0 as usize).ok_or_else(lost)?;
+        if let Some(queue) = slot {
+            return Ok(queue.clone());
+        }
+        let queue = broker.store.queue(&target.topic, queue_id);
+        *slot = Some(queue.clone());
+        Ok(queue)
+    }
+
+    /// Encodes every message of a batch body; they get consecutive offsets of one queue.
+    fn prepare_batch(
+        &mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, question: Question,
+        header: &SendMessageRequestHeader<'_>, queue_id: QueueId,
+    ) -> Result<(), ResponseError> {
+        if header.topic.len() > boostermq_remoting::names::TOPIC_MAX_LENGTH {
+            return Err(response_error::message_illegal(format!("message topic length too long {}", header.topic.len())));
+        }
+        if header.topic.starts_with(RETRY_TOPIC_PREFIX) {
+            return Err(response_error::message_illegal("batch request does not support retry group".to_owned()));
+        }
+        let given = SeenProperties::scan(header.properties.as_deref().unwrap_or_default());
+        let queue = self.target_queue(broker, queue_id)?;
+        let first = self.batch.len();
+        let mut waits = given.waits;
+        for entry in BatchEntries::new(incoming.frame.body) {
+            let entry = entry.map_err(|error| response_error::message_illegal(error.to_string()))?;
+            let seen = SeenProperties::scan(entry.properties.as_str());
+            if seen.delay_level > 0 || seen.is_timer || seen.is_transaction {
+                return Err(response_error::message_illegal(
+                    "the messages of a batch can be neither delayed nor part of a transaction".to_owned(),
+                ));
+            }
+            waits &= seen.waits;
+            check_properties(entry.properties.as_str().len())?;
+            let fields = RecordFields {
+                topic: &header.topic,
+                queue_id,
+                flag: entry.flag,
+                sys_flag: SysFlag(header.sys_flag).with_transaction(Transaction::None),
+                born_timestamp: header.born_timestamp,
+                born_host: incoming.connection.peer(),
+                store_host: broker.identity.address,
+                reconsume_times: header.reconsume_times.unwrap_or(0),
+                prepared_transaction_offset: 0,
+                body: entry.body,
+                properties: entry.properties.as_str().as_bytes(),
+            };
+            self.batch.push(&queue, &fields).map_err(response_error::from_encode)?;
+        }
+        let count = self.batch.len() - first;
+        if count == 0 {
+            return Err(response_error::message_illegal("the batch holds no message".to_owned()));
+        }
+        self.unique_keys.push_str(given.unique_key.unwrap_or_default());
+        let waits = waits && broker.waits_for_flush();
+        self.pending.push(PendingSend { question, first, count, queue_id: queue_id.0, unique_key: (0, 0), waits });
+        self.note_unique_key();
+        Ok(())
+    }
+
+    /// True when nothing waits to be appended.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Appends what was encoded, under one lock, and answers every send of it: now, or when the disk has it.
+    pub(crate) fn append(&mut self, broker: &Arc<Broker>, connection: &Arc<Connection>, out: &mut Outbox) {
+        if self.pending.is_empty() {
+            return;
+        }
+        match broker.store.append(&mut self.batch) {
+            Ok(end) => {
+                broker.stats.stored(self.batch.receipts());
+                let mut waiting = Vec::new();
+                for pending in &self.pending {
+                    let receipts = self.batch.receipts().get(pending.first..pending.first + pending.count).unwrap_or_default();
+                    let key = self.unique_keys.get(pending.unique_key.0..pending.unique_key.1).unwrap_or_default();
+                    if pending.waits {
+                        waiting.push(Stored {
+                            question: pending.question,
+                            queue_id: pending.queue_id,
+                            unique_key: key.to_owned(),
+                            receipts: receipts.to_vec(),
+                        });
+                    } else {
+                        let answer = Answer { queue_id: pending.queue_id, unique_key: key, receipts };
+                        answer.write(broker, ResponseCode::SUCCESS, &pending.question, out);
+                    }
+                }
+                if !waiting.is_empty() {
+                    answer_when_flushed(broker, connection, end, waiting);
+                }
+            }
+            Err(error) => {
+                let error = response_error::from_append(error, &broker.store);
+                for pending in &self.pending {
+                    refuse(broker, error.clone(), &pending.question, out);
+                }
+            }
+        }
+        self.batch.clear();
+        self.pending.clear();
+        self.unique_keys.clear();
+    }
+}
+
+/// Answers sends once their records are on disk, or says that the disk is late.
+fn answer_when_flushed(
+    broker: &Arc<Broker>, connection: &Arc<Connection>, end: boostermq_remoting::offsets::PhysicalOffset,
+    waiting: Vec<Stored>,
+) {
+    let deadline = std::time::Instant::now() + broker.limits.sync_flush;
+    let (broker_again, connection) = (broker.clone(), connection.clone());
+    let done = move |outcome: FlushOutcome| {
+        let code = match outcome {
+            FlushOutcome::Flushed => ResponseCode::SUCCESS,
+            FlushOutcome::TimedOut => ResponseCode::FLUSH_DISK_TIMEOUT,
+            FlushOutcome::Failed => ResponseCode::SERVICE_NOT_AVAILABLE,
+        };
+        connection.send(|out| {
+            for stored in &waiting {
+                if code == ResponseCode::SERVICE_NOT_AVAILABLE {
+                    refuse(&broker_again, response_error::poisoned(), &stored.question, out);
+                    continue;
+                }
+                let answer = Answer {
+                    queue_id: stored.queue_id, unique_key: &stored.unique_key, receipts: &stored.receipts,
+                };
+                answer.write(&broker_again, code, &stored.question, out);
+            }
+        });
+    };
+    broker.store.when_flushed(end, deadline, Box::new(done));
+}
+
+/// The answer to a stored send.
+struct Answer<'a> {
+    queue_id: u32,
+    unique_key: &'a str,
+    receipts: &'a [AppendReceipt],
+}
+
+impl Answer<'_> {
+    fn write(&self, broker: &Broker, code: ResponseCode, question: &Question, out: &mut Outbox) {
+        if question.one_way {
+            return;
+        }
+        let mut head = HeaderHead::answer(code, question.opaque);
+        if code == ResponseCode::FLUSH_DISK_TIMEOUT {
+            head.remark = Some("FLUSH_DISK_TIMEOUT");
+        }
+        let settings = broker.settings.read();
+        let region = &settings.broker.region_id;
+        let trace = if settings.broker.trace_on { "true" } else { "false" };
+        out.frame(question.codec, &head, |sink| self.fields(broker, region, trace, sink), [], 0);
+    }
+
+    fn fields(&self, broker: &Broker, region: &str, trace: &str, sink: &mut FieldSink<'_>) {
+        sink.integer("queueId", i64::from(self.queue_id));
+        if !self.unique_key.is_empty() {
+            sink.text("transactionId", self.unique_key);
+        }
+        let id_length = if broker.identity.address.is_ipv4() { 32 } else { 56 };
+        let length = self.receipts.len() * (id_length + 1) - 1;
+        sink.plain("msgId", length, |bytes| {
+            for (at, receipt) in self.receipts.iter().enumerate() {
+                if at > 0 {
+                    bytes.push(b',');
+                }
+                let id = OffsetMessageId {
+                    store_host: broker.identity.address, physical_offset: receipt.physical_offset,
+                };
+                id.write_hex(bytes);
+            }
+        });
+        sink.text("TRACE_ON", trace);
+        sink.text("MSG_REGION", region);
+        sink.integer("queueOffset", self.receipts.first().map_or(0, |receipt| receipt.queue_offset.0));
+    }
+}
+
+/// Refuses a send; clients read region and trace switch from refusals too.
+fn refuse(broker: &Broker, error: ResponseError, question: &Question, out: &mut Outbox) {
+    let settings = broker.settings.read();
+    Response::from(error)
+        .field("MSG_REGION", &settings.broker.region_id)
+        .field("TRACE_ON", settings.broker.trace_on)
+        .write(question, out);
+}
+
+fn check_open(broker: &Broker) -> Result<(), ResponseError> {
+    let opens = broker.settings.read().broker.start_accept_send_request_time_stamp;
+    if opens > 0 && broker.clock.now_ms() < opens {
+        return Err(ResponseError::system(format!("broker unable to service, until {opens}")));
+    }
+    Ok(())
+}
+
+fn check_queue(header: &SendMessageRequestHeader<'_>, config: &TopicConfig) -> Result<QueueId, ResponseError> {
+    let count = config.write_queue_nums.max(config.read_queue_nums);
+    if header.queue_id >= count {
+        return Err(ResponseError::new(
+            ResponseCode::INVALID_PARAMETER,
+            format!(
+                "request queueId[{}] is illegal, topic[{}] has {} write and {} read queues",
+                header.queue_id, config.topic_name, config.write_queue_nums, config.read_queue_nums
+            ),
+        ));
+    }
+    QueueId::from_wire(header.queue_id).map_or_else(
+        || {
+            // Below 0 the broker picks a queue; the born time is as good as any other spread.
+            let writable = i64::from(config.write_queue_nums.max(1));
+            let spread = header.born_timestamp.wrapping_mul(2_654_435_761) >> 8;
+            Ok(QueueId(spread.rem_euclid(writable) as u32))
+        },
+        Ok,
+    )
+}
+
+fn check_properties(length: usize) -> Result<(), ResponseError> {
+    if length > PROPERTIES_MAX_LENGTH {
+        return Err(response_error::message_illegal(format!(
+            "the message is illegal, maybe msg body or properties length not matched. msg properties length limit {PROPERTIES_MAX_LENGTH}, these are {length} bytes"
+        )));
+    }
+    Ok(())
+}
+
+/// What the broker looks for in the properties of a message, found in one pass.
+struct SeenProperties<'a> {
+    unique_key: Option<&'a str>,
+    delay_level: i32,
+    waits: bool,
+    is_transaction: bool,
+    is_timer: bool,
+    has_pop_check_point: bool,
+}
+
+impl<'a> SeenProperties<'a> {
+    fn scan(properties: &'a str) -> Self {
+        let mut seen = Self {
+            unique_key: None,
+            delay_level: 0,
+            waits: true,
+            is_transaction: false,
+            is_timer: false,
+            has_pop_check_point: false,
+        };
+        for (name, value) in Properties(properties).iter() {
+            match name {
+                property::UNIQ_KEY => seen.unique_key = Some(value),
+                property::WAIT => seen.waits = !value.eq_ignore_ascii_case("false"),
+                property::DELAY => seen.delay_level = value.parse().unwrap_or(0),
+                property::TRAN_MSG => seen.is_transaction = value.eq_ignore_ascii_case("true"),
+                property::POP_CK => seen.has_pop_check_point = true,
+                property::TIMER_DELAY_SEC | property::TIMER_DELAY_MS | property::TIMER_DELIVER_MS => {
+                    seen.is_timer = true;
+                }
+                _ => {}
+            }
+        }
+        seen
+    }
+}

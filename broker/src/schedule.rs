@@ -1,0 +1,247 @@
+//! Delay levels: messages that wait in `SCHEDULE_TOPIC_XXXX`, a queue for each level, until their time has come.
+//!
+//! One task looks after all levels. It sleeps until the first message is due and is woken when a level gets its first
+//! one; nothing is polled. A message is delivered at the store time plus its level's delay, never earlier; how far each
+//! level has come stands in `delayOffset.json`. Upstream: `ScheduleMessageService` (facts/store.md 6.1,
+//! facts/semantics.md 2.8).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use boostermq_remoting::body::DataVersion;
+use boostermq_remoting::message::properties::append;
+use boostermq_remoting::message::property_name as property;
+use boostermq_remoting::message::record::{Record, Records};
+use boostermq_remoting::names::{QueueId, Topic};
+use boostermq_remoting::offsets::QueueOffset;
+use boostermq_store::{AppendBatch, GetRequest, GetStatus};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::broker::Broker;
+use crate::metadata::{MetadataError, MetadataFile};
+
+/// Where delayed messages wait.
+pub(crate) const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// Half messages of transactions are never delivered by a delay level.
+const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+/// Messages of one level delivered under one append lock.
+const BATCH: u32 = 32;
+/// How long a level rests after its messages could not be stored.
+const REST_AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// The queue in which a message of a level waits.
+pub(crate) struct DelayTarget {
+    /// `SCHEDULE_TOPIC_XXXX`.
+    pub(crate) topic: Topic,
+    /// The level less 1.
+    pub(crate) queue_id: QueueId,
+}
+
+/// The queue for `level`, which is above 0; a level past the last counts as the last.
+pub(crate) fn delay_target(level: i32, levels: usize) -> DelayTarget {
+    let last = i32::try_from(levels).unwrap_or(i32::MAX).max(1);
+    let queue_id = QueueId::from_wire(level.clamp(1, last) - 1).unwrap_or_default();
+    // The name is a constant that may stand in a path.
+    let topic = Topic::parse_stored(SCHEDULE_TOPIC).unwrap_or_else(|| unreachable!("a legal topic name"));
+    DelayTarget { topic, queue_id }
+}
+
+/// Notes where a delayed message really goes.
+pub(crate) fn append_real_destination(properties: &mut Vec<u8>, topic: &str, queue_id: QueueId) {
+    append(properties, property::REAL_TOPIC, topic);
+    append(properties, property::REAL_QID, &queue_id.to_string());
+}
+
+/// `delayOffset.json`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct DelayOffsets {
+    data_version: DataVersion,
+    offset_table: BTreeMap<i32, i64>,
+}
+
+/// How far every level has come.
+pub(crate) struct DelaySchedule {
+    levels: Vec<Level>,
+    file: MetadataFile,
+    version: Mutex<DataVersion>,
+    wake: Notify,
+}
+
+struct Level {
+    delay: Duration,
+    /// Offset of the next message to be delivered.
+    next: AtomicI64,
+}
+
+impl DelaySchedule {
+    /// Reads how far the levels had come. What lies outside a queue is corrected when it is read.
+    pub(crate) fn load(config_dir: &Path, delays: &[Duration]) -> Result<Self, MetadataError> {
+        let file = MetadataFile::new(config_dir, "delayOffset.json");
+        let offsets: DelayOffsets = file.load()?.unwrap_or_default();
+        let next = |level: usize| offsets.offset_table.get(&(level as i32 + 1)).copied().unwrap_or(0);
+        let levels =
+            delays.iter().enumerate().map(|(level, delay)| Level { delay: *delay, next: AtomicI64::new(next(level)) });
+        Ok(Self { levels: levels.collect(), file, version: Mutex::new(offsets.data_version), wake: Notify::new() })
+    }
+
+    /// How many levels there are.
+    pub(crate) fn levels(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// A message can be read: if it is a delayed one, its level may have a new first.
+    pub(crate) fn arrived(&self, topic: &str) {
+        if topic == SCHEDULE_TOPIC {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Offset of the next message of each level that has come past 0, by level from 1.
+    pub(crate) fn offsets(&self) -> BTreeMap<i32, i64> {
+        let entry = |(level, state): (usize, &Level)| (level as i32 + 1, state.next.load(Ordering::Acquire));
+        self.levels.iter().enumerate().map(entry).filter(|(_, next)| *next > 0).collect()
+    }
+
+    fn advance(&self, level: &Level, next: QueueOffset, now_ms: i64) {
+        level.next.store(next.0, Ordering::Release);
+        let mut version = self.version.lock();
+        *version = version.next(0, now_ms);
+        drop(version);
+        self.file.note_change();
+    }
+
+    /// Writes `delayOffset.json` if a level moved since it was last written.
+    pub(crate) fn persist(&self) -> Result<(), MetadataError> {
+        self.file.save(|| {
+            let offsets = DelayOffsets { data_version: *self.version.lock(), offset_table: self.offsets() };
+            serde_json::to_vec(&offsets).unwrap_or_default()
+        })
+    }
+}
+
+/// Delivers until the task is ended.
+pub(crate) async fn deliver(broker: Arc<Broker>) {
+    let mut save = tokio::time::interval(broker.settings.read().store.flush_delay_offset_interval.into());
+    loop {
+        let woken = broker.schedule.wake.notified();
+        let next_ms = deliver_due(&broker);
+        let wait = next_ms.map_or(Duration::from_secs(3600), |due_ms| {
+            Duration::from_millis(due_ms.saturating_sub(broker.clock.now_ms()).max(1) as u64)
+        });
+        // A wall clock that was set forward makes messages due at once: look again at least every second.
+        let wait = wait.min(Duration::from_secs(1)).max(Duration::from_millis(1));
+        tokio::select! {
+            () = woken => {}
+            () = tokio::time::sleep(wait), if next_ms.is_some() => {}
+            _ = save.tick() => {
+                if let Err(error) = broker.schedule.persist() {
+                    tracing::error!(%error, "the progress of delayed messages cannot be saved");
+                }
+            }
+        }
+    }
+}
+
+/// Delivers everything that is due; when the next message will be, by the broker's clock.
+fn deliver_due(broker: &Arc<Broker>) -> Option<i64> {
+    let mut next_ms: Option<i64> = None;
+    for (at, level) in broker.schedule.levels.iter().enumerate() {
+        while let Some(due_ms) = deliver_level(broker, QueueId(at as u32), level) {
+            if due_ms > broker.clock.now_ms() {
+                next_ms = Some(next_ms.map_or(due_ms, |soonest| soonest.min(due_ms)));
+                break;
+            }
+        }
+    }
+    next_ms
+}
+
+/// Delivers the next messages of one level that are due; when the one after them will be, `None` when there is none.
+fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Option<i64> {
+    let from = QueueOffset(level.next.load(Ordering::Acquire));
+    let read = broker.store.get(&GetRequest {
+        topic: SCHEDULE_TOPIC,
+        queue_id,
+        queue_offset: from,
+        max_messages: BATCH,
+        filter: None,
+    });
+    let now_ms = broker.clock.now_ms();
+    let outcome = match read {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            tracing::error!(%error, level = queue_id.0 + 1, "delayed messages cannot be read; trying again later");
+            return Some(now_ms.saturating_add(REST_AFTER_FAILURE.as_millis() as i64));
+        }
+    };
+    match outcome.status {
+        GetStatus::Found => {}
+        GetStatus::OffsetTooSmall | GetStatus::OffsetOverflowBadly | GetStatus::MessageWasRemoving
+            if outcome.next_begin_offset != from =>
+        {
+            tracing::warn!(
+                level = queue_id.0 + 1,
+                from = from.0,
+                to = outcome.next_begin_offset.0,
+                "the progress of a delay level lies outside its queue and is corrected"
+            );
+            broker.schedule.advance(level, outcome.next_begin_offset, now_ms);
+            return Some(now_ms);
+        }
+        _ => return None,
+    }
+    let delay_ms = i64::try_from(level.delay.as_millis()).unwrap_or(i64::MAX);
+    let mut batch = AppendBatch::new();
+    let mut next = from;
+    let mut later_ms = Some(now_ms);
+    for record in outcome.slices.iter().flat_map(|slice| Records::new(slice)) {
+        let Ok(record) = record else { break };
+        // A clock that was set back must not hold a message longer than its level.
+        let due_ms = record.store_timestamp().saturating_add(delay_ms).min(now_ms.saturating_add(delay_ms));
+        if due_ms > now_ms {
+            later_ms = Some(due_ms);
+            break;
+        }
+        if let Err(problem) = prepare(broker, &record, &mut batch) {
+            tracing::error!(
+                offset = %record.physical_offset(), problem,
+                "a delayed message cannot be delivered and is passed over; it stays in the commit log"
+            );
+        }
+        next = record.queue_offset().plus(1);
+    }
+    if !batch.is_empty() {
+        if let Err(error) = broker.store.append(&mut batch) {
+            tracing::error!(%error, level = queue_id.0 + 1, "delayed messages cannot be stored; trying again later");
+            return Some(now_ms.saturating_add(REST_AFTER_FAILURE.as_millis() as i64));
+        }
+        broker.stats.stored(batch.receipts());
+        broker.store.dispatch_now();
+    }
+    if next != from {
+        broker.schedule.advance(level, next, now_ms);
+    }
+    later_ms
+}
+
+/// Encodes a delayed message as what it was before it was delayed. Its properties stay as they are: upstream's
+/// delivered records show `DELAY`, `REAL_TOPIC` and `REAL_QID` too (facts/store.md 6.1).
+fn prepare(broker: &Arc<Broker>, record: &Record<'_>, batch: &mut AppendBatch) -> Result<(), String> {
+    let properties = record.properties();
+    let topic = properties.get(property::REAL_TOPIC).ok_or("it has no REAL_TOPIC")?;
+    if topic == HALF_TOPIC {
+        return Err("it is half of a transaction".to_owned());
+    }
+    let queue_id = properties.get(property::REAL_QID).and_then(|text| text.parse().ok());
+    let queue_id = queue_id.and_then(QueueId::from_wire).ok_or("its REAL_QID is no queue number")?;
+    let real = Topic::parse_stored(topic).ok_or("its REAL_TOPIC cannot name a topic")?;
+    let queue = broker.store.queue(&real, queue_id);
+    let fields = boostermq_remoting::message::record::RecordFields { topic, queue_id, ..record.to_fields() };
+    batch.push(&queue, &fields).map(|_| ()).map_err(|error| error.to_string())
+}
