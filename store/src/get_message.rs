@@ -280,14 +280,14 @@ impl<'a> Walk<'a> {
         if self.request.filter.is_some_and(|filter| !filter.matches_tags(unit.tags_code)) {
             return self.pass_over(GetStatus::NoMatchedMessage);
         }
-        let size = unit.size as usize;
-        let Some(file) = self.file_of(unit) else {
+        if !self.seek(unit) {
             // What lies before the log's begin went with its file, and so did all up to there. A place past the end is
             // damage of this one unit.
             self.gone_before = PhysicalOffset(self.log.min_offset());
             return self.pass_over(GetStatus::MessageWasRemoving);
-        };
-        let Some(bytes) = file.slice(unit.physical_offset.0, size).filter(|bytes| is_record_of(bytes, unit)) else {
+        }
+        let bytes = self.file.as_ref().and_then(|file| file.slice(unit.physical_offset.0, unit.size as usize));
+        let Some(bytes) = bytes.filter(|bytes| is_record_of(bytes, unit)) else {
             return self.pass_over(GetStatus::MessageWasRemoving);
         };
         if let Some(filter) = self.request.filter.filter(|filter| filter.needs_record())
@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
         {
             return self.pass_over(GetStatus::NoMatchedMessage);
         }
-        self.take(file, unit, is_cached);
+        self.take(unit, is_cached);
         Step::Next
     }
 
@@ -321,25 +321,24 @@ impl<'a> Walk<'a> {
         Step::Next
     }
 
-    /// The file that holds the record, mostly the one that held the last.
-    fn file_of(&self, unit: &Unit) -> Option<Arc<MappedFile>> {
+    /// Goes to the file that holds the record, mostly the one that held the last. False when there is none.
+    fn seek(&mut self, unit: &Unit) -> bool {
         let at = unit.physical_offset.0;
-        match &self.file {
-            Some(file) if (file.base()..file.limit()).contains(&at) => Some(Arc::clone(file)),
-            _ => self.log.file_at(at),
+        if self.file.as_ref().is_some_and(|file| (file.base()..file.limit()).contains(&at)) {
+            return true;
         }
+        self.end_run();
+        self.file = self.log.file_at(at);
+        self.file.is_some()
     }
 
-    fn take(&mut self, file: Arc<MappedFile>, unit: &Unit, is_cached: bool) {
+    fn take(&mut self, unit: &Unit, is_cached: bool) {
         let (begin, end) = (unit.physical_offset.0, unit.physical_end().0);
         match &mut self.run {
-            Some((_, run_end)) if *run_end == begin && begin < self.file.as_ref().map_or(0, |file| file.limit()) => {
-                *run_end = end;
-            }
+            Some((_, run_end)) if *run_end == begin => *run_end = end,
             _ => {
                 self.end_run();
                 self.run = Some((begin, end));
-                self.file = Some(file);
             }
         }
         self.outcome.status = GetStatus::Found;
