@@ -1,0 +1,5 @@
+//! Commands about clusters.
+
+mod cluster_list;
+
+pub use cluster_list::ClusterList;

@@ -1,0 +1,137 @@
+//! `queryMsgById`: shows messages by offset id or unique key, sends them once more, or has a consumer consume them.
+
+use anyhow::bail;
+
+use crate::command::{Running, Session, SubCommand};
+use crate::options::{Arguments, CommandOption};
+use crate::producer::{Outgoing, Producer, Target};
+use crate::{direct, query, show, track};
+
+/// Group in whose name messages are sent once more.
+const RESEND_GROUP: &str = "ReSendMsgById";
+
+const OPTIONS: &[CommandOption] = &[
+    CommandOption::required("t", "topic", "topic name"),
+    CommandOption::required("i", "msgId", "Message Id"),
+    CommandOption::optional("g", "consumerGroup", "consumer group name"),
+    CommandOption::optional("d", "clientId", "The consumer's client id"),
+    CommandOption::optional("s", "sendMessage", "resend message"),
+    CommandOption::optional("u", "unitName", "unit name"),
+    CommandOption::optional("f", "bodyFormat", "print message body by the specified format"),
+    CommandOption::optional("c", "cluster", "Cluster name or lmq parent topic, lmq is used to find the route."),
+];
+
+/// Shows messages by id.
+pub struct QueryMsgById;
+
+impl SubCommand for QueryMsgById {
+    fn name(&self) -> &'static str {
+        "queryMsgById"
+    }
+
+    fn description(&self) -> &'static str {
+        "Query Message by Id."
+    }
+
+    fn options(&self) -> &'static [CommandOption] {
+        OPTIONS
+    }
+
+    fn execute<'a>(&'a self, arguments: &'a Arguments, session: &'a mut Session<'_>) -> Running<'a> {
+        Box::pin(query(arguments, session))
+    }
+}
+
+async fn query(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
+    let (topic, cluster) = (arguments.required("t")?, arguments.text("c"));
+    let format = arguments.text("f");
+    if let Some(other) = format.filter(|name| !is_utf8(name)) {
+        bail!("bodies are shown as UTF-8, not as {other}: read the file in which the body is saved");
+    }
+    for id in arguments.required("i")?.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+        if let (Some(group), Some(client_id)) = (arguments.text("g"), arguments.text("d")) {
+            push(session, cluster, group, client_id, topic, id).await?;
+        } else if arguments.has("s") {
+            if arguments.truth("s") {
+                resend(session, cluster, topic, id).await?;
+            }
+        } else {
+            show(session, cluster, topic, id, format.is_some()).await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_utf8(charset: &str) -> bool {
+    ["UTF-8", "UTF8", "US-ASCII", "ASCII"].iter().any(|name| name.eq_ignore_ascii_case(charset))
+}
+
+async fn show(
+    session: &mut Session<'_>,
+    cluster: Option<&str>,
+    topic: &str,
+    id: &str,
+    shows_body: bool,
+) -> anyhow::Result<()> {
+    let message = query::by_id(&session.admin, topic, cluster, id).await?;
+    let path = show::save_body(&message, 0)?;
+    show::print_labelled(session.out, &message, true, &path)?;
+    if shows_body {
+        writeln!(session.out, "{:<20} {}", "Message Body:", String::from_utf8_lossy(&message.body))?;
+    }
+    let tracks = track::tracks(&session.admin, &message).await?;
+    if tracks.is_empty() {
+        // Upstream ends this without a line feed.
+        write!(session.out, "\n\nWARN: No Consumer")?;
+        return Ok(());
+    }
+    write!(session.out, "\n\n")?;
+    for track in tracks {
+        writeln!(session.out, "{track}")?;
+    }
+    Ok(())
+}
+
+async fn push(
+    session: &mut Session<'_>,
+    cluster: Option<&str>,
+    group: &str,
+    client_id: &str,
+    topic: &str,
+    id: &str,
+) -> anyhow::Result<()> {
+    if direct::is_push_consumer(&session.admin, group, client_id).await? {
+        let result = direct::consume(&session.admin, cluster, group, client_id, topic, id).await?;
+        write!(session.out, "{result}")?;
+    } else {
+        session.fail();
+        writeln!(session.out, "this {client_id} client is not push consumer ,not support direct push ")?;
+    }
+    Ok(())
+}
+
+async fn resend(session: &mut Session<'_>, cluster: Option<&str>, topic: &str, id: &str) -> anyhow::Result<()> {
+    let message = query::by_id(&session.admin, topic, cluster, id).await?;
+    write!(session.out, "prepare resend msg. originalMsgId={id}")?;
+    let outgoing = Outgoing {
+        topic: message.topic.clone(),
+        body: message.body,
+        flag: message.flag,
+        properties: message.properties,
+    };
+    let producer = Producer::new(&session.admin, RESEND_GROUP.to_owned());
+    let sent = producer.send(outgoing, Target::Any).await?;
+    write!(
+        session.out,
+        "SendResult [sendStatus={}, msgId={}, offsetMsgId={}, messageQueue=MessageQueue [topic={}, brokerName={}, \
+         queueId={}], queueOffset={}, recallHandle=null]",
+        sent.status,
+        sent.message_id,
+        sent.offset_message_id,
+        message.topic,
+        sent.broker_name,
+        sent.queue_id,
+        sent.queue_offset
+    )?;
+    Ok(())
+}
