@@ -195,7 +195,7 @@ impl Broker {
             tokio::spawn(sweep_holds(broker.clone())),
             tokio::spawn(crate::clients::keep_house(broker.clone())),
             tokio::spawn(crate::schedule::deliver(broker.clone())),
-            tokio::spawn(save_offsets(broker.clone())),
+            tokio::spawn(crate::metadata::persist_periodically(broker.clone())),
             tokio::spawn(crate::stats::sample(broker.clone())),
         ];
         crate::registration::start(&broker).await;
@@ -247,21 +247,6 @@ async fn sweep_holds(broker: Arc<Broker>) {
     loop {
         tick.tick().await;
         broker.holds.answer_expired(&broker);
-    }
-}
-
-/// Writes consumer offsets every while, on a thread that may wait for the disk.
-async fn save_offsets(broker: Arc<Broker>) {
-    loop {
-        tokio::time::sleep(broker.settings.read().broker.flush_consumer_offset_interval.into()).await;
-        let saving = broker.clone();
-        match tokio::task::spawn_blocking(move || saving.offsets.save()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::error!(%error, "consumer offsets cannot be saved; after a crash consumers get messages again")
-            }
-            Err(_) => tracing::error!("saving consumer offsets panicked"),
-        }
     }
 }
 

@@ -182,25 +182,13 @@ impl Groups {
         Some(made)
     }
 
-    /// Makes a group or gives it another configuration, as an operator asks; keys of the attributes carry their signs.
-    /// Nothing happens when the group is already so.
+    /// Makes groups or gives them another configuration, as an operator asks; keys of the attributes carry their signs.
+    /// Nothing happens to a group that is already so. All of them are changed or, when the attributes of one break a
+    /// rule, none.
     ///
     /// # Errors
     /// [`GroupChangeError::Attribute`], then nothing changed; [`GroupChangeError::NotWritten`].
-    pub(crate) fn put(
-        &self,
-        group: &Group,
-        config: SubscriptionGroupConfig,
-    ) -> Result<Arc<SubscriptionGroupConfig>, GroupChangeError> {
-        self.put_all(vec![(group.clone(), config)])?;
-        Ok(self.find(group.as_str()).unwrap_or_else(|| Arc::new(SubscriptionGroupConfig::new(group.as_str()))))
-    }
-
-    /// [`Groups::put`] for several groups: all of them or, when the attributes of one break a rule, none.
-    ///
-    /// # Errors
-    /// As [`Groups::put`].
-    pub(crate) fn put_all(&self, configs: Vec<(Group, SubscriptionGroupConfig)>) -> Result<(), GroupChangeError> {
+    pub(crate) fn put(&self, configs: Vec<(Group, SubscriptionGroupConfig)>) -> Result<(), GroupChangeError> {
         {
             let _changing = self.changing.lock();
             let mut changes = Vec::with_capacity(configs.len());

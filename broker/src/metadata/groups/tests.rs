@@ -71,7 +71,7 @@ fn every_change_is_on_disk_and_has_a_version() {
     let generation = groups.generation();
     let mut config = SubscriptionGroupConfig { retry_max_times: 3, ..SubscriptionGroupConfig::new("ignored") };
     for _ in 0..2 {
-        groups.put(&group("payments"), config.clone()).unwrap();
+        groups.put(vec![(group("payments"), config.clone())]).unwrap();
     }
     let json = &bench.json()["subscriptionGroupTable"]["payments"];
     assert_eq!((&json["groupName"], &json["retryMaxTimes"]), (&"payments".into(), &3.into()));
@@ -80,7 +80,7 @@ fn every_change_is_on_disk_and_has_a_version() {
     assert_eq!(bench.json()["forbiddenTable"], serde_json::json!({"payments": {"Orders": 4}}));
     config.attributes.insert("+color".into(), "red".into());
     let refused = vec![(group("other"), SubscriptionGroupConfig::new("other")), (group("payments"), config)];
-    assert!(matches!(groups.put_all(refused), Err(GroupChangeError::Attribute(_))));
+    assert!(matches!(groups.put(refused), Err(GroupChangeError::Attribute(_))));
     assert!(groups.find("other").is_none(), "all or none");
     assert!(groups.delete("payments").unwrap());
     assert!(!groups.delete("payments").unwrap());

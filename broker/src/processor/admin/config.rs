@@ -27,6 +27,7 @@ pub(crate) fn update_broker_config(broker: &Arc<Broker>, request: Request<Update
     let _one_at_a_time = broker.changing_settings.lock();
     let mut settings = (*broker.settings.snapshot()).clone();
     let black_list = settings.broker.config_black_list.clone();
+    let permission = settings.broker.broker_permission;
     for (key, value) in wanted.iter() {
         if black_list.split(';').any(|barred| barred.trim() == key) {
             return Err(response_error::no_permission(format!("Can not update config in black list: {key}")));
@@ -51,7 +52,12 @@ pub(crate) fn update_broker_config(broker: &Arc<Broker>, request: Request<Update
         }
     }
     tracing::info!(peer = %request.peer(), keys = ?wanted.iter().map(|(key, _)| key).collect::<Vec<_>>(), "settings changed");
+    let is_permission_new = settings.broker.broker_permission != permission;
     broker.settings.replace(settings);
+    if is_permission_new {
+        // Name servers take the topics' permissions anew only with a new version.
+        broker.topics.renew_version().map_err(|error| ResponseError::system(error.to_string()))?;
+    }
     let mut version = broker.settings_version.lock();
     *version = version.next(0, broker.clock.now_ms());
     Ok(Response::success())

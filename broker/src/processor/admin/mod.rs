@@ -2,4 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod config;
+pub(crate) mod group;
+mod page;
 pub(crate) mod runtime;
+pub(crate) mod topic;
