@@ -91,6 +91,8 @@ impl Shared {
             }
             if now >= flush_at {
                 flush_at = now + options.queue_flush_interval;
+                // Who appends also dispatches; should one not come to it, nobody waits longer than this.
+                house.dispatcher.wake();
                 let is_thorough = now >= thorough_at;
                 if is_thorough {
                     thorough_at = now + options.queue_flush_thorough_interval;

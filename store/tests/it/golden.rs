@@ -15,8 +15,11 @@ fn open_java(name: &str) -> TestStore {
     TestStore::open(dir, options).unwrap()
 }
 
+/// Offsets and bodies of queues.
+type Queues = BTreeMap<(String, u32), Vec<(i64, Vec<u8>)>>;
+
 /// All messages of all queues.
-fn everything(test: &TestStore) -> BTreeMap<(String, u32), Vec<(i64, Vec<u8>)>> {
+fn everything(test: &TestStore) -> Queues {
     let mut all = BTreeMap::new();
     for topic in test.store.topics() {
         for queue_id in 0..32 {

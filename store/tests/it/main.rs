@@ -5,6 +5,7 @@ mod concurrency;
 mod flush;
 mod golden;
 mod harness;
+mod kill;
 mod model;
 mod open;
 mod torn;

@@ -124,15 +124,10 @@ fn prepared_messages_take_no_offset_and_are_not_seen() {
     test.store.append(&mut batch).unwrap();
     let offsets: Vec<i64> = batch.receipts().iter().map(|receipt| receipt.queue_offset.0).collect();
     assert_eq!(offsets, flags.map(|(_, offset)| offset));
-    for test in [test.reopen_after_close()] {
-        let test = test.reopen_after_crash();
-        let read = test.read_all("T", 0);
-        assert_eq!(read, [(0, vec![0, 0, 0, 0]), (1, vec![0, 0, 0, 8]), (2, vec![0, 0, 0, 0])]);
-        assert_eq!(
-            test.store.queue(&boostermq_remoting::names::Topic::parse("T").unwrap(), QueueId(0)).next_offset().0,
-            3
-        );
-    }
+    let test = test.reopen_after_close().reopen_after_crash();
+    let read = test.read_all("T", 0);
+    assert_eq!(read, [(0, vec![0, 0, 0, 0]), (1, vec![0, 0, 0, 8]), (2, vec![0, 0, 0, 0])]);
+    assert_eq!(test.send("T", 0, b"next").queue_offset, QueueOffset(3));
 }
 
 #[test]
