@@ -11,6 +11,7 @@ use boostermq_remoting::config::Machine;
 use boostermq_remoting::frame::{HeaderCodec, Split, split};
 use boostermq_remoting::header::HeaderScratch;
 use boostermq_remoting::properties_file::Properties;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -126,7 +127,10 @@ impl TestClient {
     /// [`TestClient::ask`] for something that must succeed; the body as text.
     #[track_caller]
     pub(crate) fn ask_ok(
-        &mut self, code: i32, fields: &[(&'static str, &str)], body: &str,
+        &mut self,
+        code: i32,
+        fields: &[(&'static str, &str)],
+        body: &str,
     ) -> impl Future<Output = String> {
         let caller = std::panic::Location::caller();
         async move {
@@ -199,14 +203,26 @@ impl TestClient {
     }
 }
 
-/// The body of a heartbeat with one consumer group that wants these topics.
+/// The body of a heartbeat with one consumer group that wants these topics, and one producer group.
 pub(crate) fn heartbeat(client: &str, group: &str, model: &str, topics: &[&str]) -> String {
-    let subscriptions: Vec<String> = topics
-        .iter()
-        .map(|topic| format!(r#"{{"topic":"{topic}","subString":"*","subVersion":1,"expressionType":"TAG","tagsSet":[],"codeSet":[]}}"#))
-        .collect();
-    format!(
-        r#"{{"clientID":"{client}","consumerDataSet":[{{"consumeFromWhere":"CONSUME_FROM_LAST_OFFSET","consumeType":"CONSUME_PASSIVELY","groupName":"{group}","messageModel":"{model}","subscriptionDataSet":[{}],"unitMode":false}}],"heartbeatFingerprint":0,"producerDataSet":[{{"groupName":"{group}_p"}}],"withoutSub":false}}"#,
-        subscriptions.join(",")
-    )
+    let subscription = |topic: &&str| {
+        json!({
+            "topic": topic, "subString": "*", "subVersion": 1, "expressionType": "TAG", "tagsSet": [], "codeSet": [],
+        })
+    };
+    json!({
+        "clientID": client,
+        "consumerDataSet": [{
+            "consumeFromWhere": "CONSUME_FROM_LAST_OFFSET",
+            "consumeType": "CONSUME_PASSIVELY",
+            "groupName": group,
+            "messageModel": model,
+            "subscriptionDataSet": topics.iter().map(subscription).collect::<Vec<_>>(),
+            "unitMode": false,
+        }],
+        "heartbeatFingerprint": 0,
+        "producerDataSet": [{"groupName": format!("{group}_p")}],
+        "withoutSub": false,
+    })
+    .to_string()
 }

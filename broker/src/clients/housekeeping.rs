@@ -52,7 +52,8 @@ fn drop_silent_before(broker: &Broker, before: Instant) {
     for connection in silent {
         let id = connection.id();
         if connection.is_open() && !broker.producers.has_member(id) && !broker.consumers.has_member(id) {
-            tracing::warn!(peer = %connection.peer(), "closing a client's connection: no heartbeat came by it for too long");
+            let peer = connection.peer();
+            tracing::warn!(%peer, "closing a client's connection: no heartbeat came by it for too long");
             connection.close();
         }
     }

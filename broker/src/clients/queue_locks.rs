@@ -62,7 +62,8 @@ impl QueueLocks {
                     if lock.is_live(now) {
                         return false;
                     }
-                    tracing::info!(%group, ?queue, from = %lock.client_id, to = %client_id, "a queue's lock ran out and goes to another client");
+                    let from = &lock.client_id;
+                    tracing::info!(%group, ?queue, %from, to = %client_id, "a lock ran out and goes to another client");
                     lock.client_id = client_id.clone();
                 }
                 lock.heard = now;

@@ -124,7 +124,8 @@ fn producer_heartbeats(broker: &Broker, member: &Member, producers: &[ProducerDa
     }
     for producer in producers {
         let Some(group) = Group::parse_stored(&producer.group_name) else {
-            tracing::debug!(group = %producer.group_name, client = %member.client_id, "a producer group's name is passed over");
+            let client = &member.client_id;
+            tracing::debug!(group = %producer.group_name, %client, "the name of a producer group is passed over");
             continue;
         };
         broker.producers.heartbeat(&group, member.clone()).map_err(too_many)?;

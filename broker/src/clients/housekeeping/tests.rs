@@ -1,5 +1,7 @@
 //! Tests of members that go away, against a whole broker.
 
+use boostermq_remoting::names::Group;
+
 use crate::clients::fixture::{TestBroker, TestClient, heartbeat};
 
 use super::*;
@@ -61,7 +63,7 @@ async fn broadcasting_and_silenced_groups_are_not_told() {
     let groups = &broker.broker().groups;
     let mut silenced = (*groups.find_or_create("quiet").unwrap()).clone();
     silenced.notify_consumer_ids_changed_enable = false;
-    groups.put(&boostermq_remoting::names::Group::parse("quiet").unwrap(), silenced).unwrap();
+    groups.put(vec![(Group::parse("quiet").unwrap(), silenced)]).unwrap();
     let mut client = broker.connect().await;
     for round in ["g0", "g1", "g2"] {
         client.ask_ok(34, &[], &heartbeat("c", &format!("{round}b"), "BROADCASTING", &["T"])).await;

@@ -3,7 +3,6 @@
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::message::record::Record;
 
-use super::*;
 use crate::clients::fixture::{TestBroker, TestClient, heartbeat};
 
 async fn consumer(broker: &TestBroker) -> TestClient {
@@ -43,8 +42,14 @@ async fn a_consumer_is_made_to_consume_a_message() {
     let broker = TestBroker::start(&[]).await;
     let (mut client, mut operator) = (consumer(&broker).await, broker.connect().await);
     let send = [
-        ("producerGroup", "p"), ("topic", "T"), ("defaultTopic", "TBW102"), ("defaultTopicQueueNums", "1"),
-        ("queueId", "0"), ("sysFlag", "0"), ("bornTimestamp", "1"), ("flag", "0"),
+        ("producerGroup", "p"),
+        ("topic", "T"),
+        ("defaultTopic", "TBW102"),
+        ("defaultTopicQueueNums", "1"),
+        ("queueId", "0"),
+        ("sysFlag", "0"),
+        ("bornTimestamp", "1"),
+        ("flag", "0"),
     ];
     let sent = operator.ask(10, &send, "hello").await;
     assert_eq!(sent.response_code(), ResponseCode::SUCCESS, "{:?}", sent.remark);
