@@ -13,7 +13,7 @@ use crate::admin::{self, Admin, AdminError};
 use crate::query;
 
 /// Name under which a consumer tells of what type it is.
-const CONSUMER_TYPE: &str = "PROP_CONSUMER_TYPE";
+const CONSUMER_TYPE: &str = "PROP_CONSUME_TYPE";
 
 /// True when the client says that messages are pushed to its application: only then can it be made to consume one.
 ///

@@ -143,7 +143,8 @@ pub async fn by_place(admin: &Admin, topic: &str, id: OffsetMessageId) -> anyhow
     })
 }
 
-/// The message of an id of either kind: at the place it names, else the newest with this unique key.
+/// The message of an id of either kind: at the place it names, else the oldest with this unique key, since others are
+/// copies of it that were sent again.
 ///
 /// # Errors
 /// As [`by_key`].
@@ -156,8 +157,8 @@ pub async fn by_id(admin: &Admin, topic: &str, cluster: Option<&str>, id: &str) 
     }
     let query = Query { topic, cluster, key: Key::Unique(id), limit: 32, begin_ms: 0, end_ms: i64::MAX };
     let found = by_key(admin, &query).await?;
-    let newest = found.into_iter().max_by_key(|message| message.store_timestamp);
-    newest.ok_or_else(|| {
+    let oldest = found.into_iter().min_by_key(|message| message.store_timestamp);
+    oldest.ok_or_else(|| {
         AdminError::refused(ResponseCode::NO_MESSAGE, "query message by key finished, but no message.").into()
     })
 }
