@@ -166,8 +166,16 @@ fn everything(connection: &mut Connection, sent: &BTreeMap<String, String>) -> R
 fn whole_queue(connection: &mut Connection, queue: &str) -> Result<Vec<u8>> {
     let (mut records, mut offset) = (Vec::new(), 0i64);
     let deadline = Instant::now() + Duration::from_secs(20);
-    let max = connection.call(GET_MAX_OFFSET, &[("topic", "Interop"), ("queueId", queue)], b"")?;
-    ensure!(max.fields.get("offset") == Some(&EACH.to_string()), "max offset of queue {queue}: {max:?}");
+    let target = [("topic", "Interop"), ("queueId", queue)];
+    // Dispatch into the queues follows the sends, or recovery, by a moment.
+    loop {
+        let max = connection.call(GET_MAX_OFFSET, &target, b"")?;
+        if max.fields.get("offset") == Some(&EACH.to_string()) {
+            break;
+        }
+        ensure!(Instant::now() < deadline, "max offset of queue {queue}: {max:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     while offset < i64::try_from(EACH)? {
         let at = offset.to_string();
         let pull = [

@@ -199,6 +199,7 @@ public final class Env {
     /** The sysFlag in the record of queue 0's first message; the client clears the compression bit when it decodes. */
     public static int storedFlag(String topic) throws Exception {
         try (Raw raw = new Raw(broker)) {
+            first(topic);
             Raw.Frame answer = code(0, raw.call(Codes.PULL_MESSAGE, pullFields("TOOLS_CONSUMER", topic, 0, 0)), "pull");
             return ByteBuffer.wrap(answer.body()).getInt(36);
         }
@@ -241,6 +242,22 @@ public final class Env {
             }
             offset = result.getNextBeginOffset();
         }
+    }
+
+    /** The messages of a queue once there are that many: a message is readable a moment after its send. */
+    public static List<MessageExt> read(MessageQueue queue, String expression, int count) throws Exception {
+        List<MessageExt> messages = new ArrayList<>();
+        eventually(10, count + " messages in " + queue, () -> {
+            messages.clear();
+            messages.addAll(read(queue, expression));
+            return messages.size() >= count;
+        });
+        return messages;
+    }
+
+    /** The first message of a topic of one queue, once it is readable. */
+    public static MessageExt first(String topic) throws Exception {
+        return read(queues(topic).get(0), "*", 1).get(0);
     }
 
     /** All messages of a topic. */

@@ -355,6 +355,7 @@ final class PullCases {
         eventually(80, "the one asked for", () -> !received.isEmpty());
         Thread.sleep(500);
         same(List.of("Aa"), received.stream().map(Env::text).toList(), "what the listener saw");
+        read(queues(topic).get(0), "*", 3);
         Raw.Frame both = raw().call(Codes.PULL_MESSAGE, with(pullFields(GROUP, topic, 0, 0), "subscription", "Aa"));
         same(3, records(code(0, both, "pull")).size(), "what the broker let through");
     }

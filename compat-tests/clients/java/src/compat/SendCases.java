@@ -63,7 +63,7 @@ final class SendCases {
             same(SendStatus.SEND_OK, producer().send(new Message(topic, bytes("m" + i))).getSendStatus(), "status");
         }
         for (MessageQueue queue : queues(topic)) {
-            List<MessageExt> messages = read(queue, "*");
+            List<MessageExt> messages = read(queue, "*", 2);
             same(2, messages.size(), "messages in " + queue.getQueueId());
             same(0L, messages.get(0).getQueueOffset(), "first offset");
             same(1L, messages.get(1).getQueueOffset(), "second offset");
@@ -189,7 +189,7 @@ final class SendCases {
         String topic = topic(1);
         byte[] body = "compress me, compress me. ".repeat(2000).getBytes();
         producer().send(new Message(topic, body));
-        MessageExt message = read(topic).get(0);
+        MessageExt message = first(topic);
         same(0x301, storedFlag(topic) & 0x701, "zlib in the stored flag");
         check(Arrays.equals(body, message.getBody()), "body differs");
         check(message.getStoreSize() < body.length / 4, "stored " + message.getStoreSize() + " bytes");
@@ -216,7 +216,7 @@ final class SendCases {
         message.putUserProperty("stadt", "K\u00f6ln \u2600");
         message.putUserProperty("\u540d\u524d", "\ud83d\ude80");
         producer().send(message);
-        MessageExt back = read(topic).get(0);
+        MessageExt back = first(topic);
         same("K\u00f6ln \u2600", back.getUserProperty("stadt"), "latin value");
         same("\ud83d\ude80", back.getUserProperty("\u540d\u524d"), "key and value beyond the basic plane");
         same("\u6807\u7b7e", back.getTags(), "tag");
@@ -284,7 +284,7 @@ final class SendCases {
         String[] ids = result.getOffsetMsgId().split(",");
         same(10, ids.length, "offset ids");
         same(10, new HashSet<>(Arrays.asList(ids)).size(), "different offset ids");
-        List<MessageExt> messages = read(result.getMessageQueue(), "*");
+        List<MessageExt> messages = read(result.getMessageQueue(), "*", 10);
         same(10, messages.size(), "messages on one queue");
         for (int i = 0; i < 10; i++) {
             same("b" + i, text(messages.get(i)), "body");
@@ -300,7 +300,7 @@ final class SendCases {
             batch.add(new Message(topic, tag, bytes(tag)));
         }
         producer().send(batch);
-        List<MessageExt> received = read(queues(topic).get(0), "A");
+        List<MessageExt> received = read(queues(topic).get(0), "A", 3);
         same(List.of(0L, 2L, 5L), received.stream().map(MessageExt::getQueueOffset).toList(), "offsets of tag A");
         DefaultMQPushConsumer consumer = pushConsumer(group());
         List<MessageExt> pushed = consume(consumer, topic, "B || C");

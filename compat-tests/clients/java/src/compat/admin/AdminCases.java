@@ -162,7 +162,7 @@ public final class AdminCases {
             String topic = topic(1);
             byte[] body = "again and again. ".repeat(3000).getBytes();
             compressing.send(new Message(topic, body));
-            MessageExt message = read(topic).get(0);
+            MessageExt message = first(topic);
             same(type.getCompressionFlag() | 1, storedFlag(topic) & 0x701, type + " in the stored flag");
             check(Arrays.equals(body, message.getBody()), type + ": body differs");
         }
