@@ -1,9 +1,4 @@
-//! mqadmin: the operator's commands for a cluster, in the words and columns of RocketMQ 5.5.0.
-//!
-//! [`run`] finds the command, reads its options in the dialect of commons-cli ([`options`]), and runs it. Each command
-//! is one file under [`commands`] with its options, its calls and its printing; [`admin`] knows how to ask servers.
-//! Standard output carries upstream's text and nothing else, since scripts read it; what went wrong, and what to do
-//! about it, goes to standard error. Other than upstream's tool, a command that failed ends with a status of 1.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 pub mod admin;

@@ -52,34 +52,45 @@ pub enum Key<'a> {
     },
 }
 
+/// What a query found.
+#[derive(Debug)]
+pub struct Found {
+    /// The messages: at least one.
+    pub messages: Vec<Message>,
+    /// Brokers that could not be asked, and why: they may hold more.
+    pub unasked: Vec<(String, AdminError)>,
+}
+
 /// Messages with this key, from all brokers of the topic that can be asked.
 ///
 /// # Errors
-/// [`ResponseCode::NO_MESSAGE`] when there is none, [`ResponseCode::TOPIC_NOT_EXIST`] without a route.
-pub async fn by_key(admin: &Admin, query: &Query<'_>) -> anyhow::Result<Vec<Message>> {
-    let addresses = addresses(admin, query).await?;
+/// [`ResponseCode::NO_MESSAGE`] when there is none, [`ResponseCode::TOPIC_NOT_EXIST`] without a route; when there is
+/// none and some broker could not be asked, why.
+pub async fn by_key(admin: &Admin, query: &Query<'_>) -> anyhow::Result<Found> {
     let header = header(query)?;
-    let mut found = Vec::new();
-    let mut last_error = None;
-    for address in &addresses {
-        match admin.ask::<QueryMessage>(address, &header, Bytes::new(), QUERY_TIMEOUT).await {
+    let (mut messages, mut unasked) = (Vec::new(), Vec::new());
+    for address in addresses(admin, query).await? {
+        match admin.ask::<QueryMessage>(&address, &header, Bytes::new(), QUERY_TIMEOUT).await {
             Ok(answer) if answer.response_code() == ResponseCode::SUCCESS => {
-                found.extend(consumer::messages(&answer.body)?.into_iter().filter(|message| matches(message, query)));
+                let answered = consumer::messages(&answer.body)?;
+                messages.extend(answered.into_iter().filter(|message| matches(message, query)));
             }
             Ok(answer) if answer.response_code() == ResponseCode::QUERY_NOT_FOUND => {}
-            Ok(answer) => last_error = Some(admin::refusal(&answer)),
-            Err(error) => last_error = Some(error),
+            Ok(answer) => unasked.push((address, admin::refusal(&answer))),
+            Err(error) => unasked.push((address, error)),
         }
     }
-    match last_error {
-        _ if !found.is_empty() => Ok(found),
-        // Nothing was found, but somebody could not be asked: that is the news.
-        Some(error) => Err(error.into()),
-        None => {
-            let remark = "query message by key finished, but no message.";
-            Err(AdminError::refused(ResponseCode::NO_MESSAGE, remark).into())
-        }
+    if !messages.is_empty() {
+        return Ok(Found { messages, unasked });
     }
+    match unasked.into_iter().next() {
+        Some((_, error)) => Err(error.into()),
+        None => Err(no_message("query message by key finished, but no message.").into()),
+    }
+}
+
+fn no_message(remark: &str) -> AdminError {
+    AdminError::refused(ResponseCode::NO_MESSAGE, remark)
 }
 
 fn is_light(query: &Query<'_>) -> bool {
@@ -138,9 +149,7 @@ pub async fn by_place(admin: &Admin, topic: &str, id: OffsetMessageId) -> anyhow
     let header = ViewMessageRequestHeader { topic: Some(topic.to_owned()), offset: id.physical_offset };
     let answer = admin.call::<ViewMessageById>(&id.store_host.to_string(), &header, Bytes::new()).await?;
     let message = consumer::messages(&answer.body)?.into_iter().next();
-    message.ok_or_else(|| {
-        AdminError::refused(ResponseCode::NO_MESSAGE, "query message by id finished, but no message.").into()
-    })
+    message.ok_or_else(|| no_message("query message by id finished, but no message.").into())
 }
 
 /// The message of an id of either kind: at the place it names, else the oldest with this unique key, since others are
@@ -156,9 +165,7 @@ pub async fn by_id(admin: &Admin, topic: &str, cluster: Option<&str>, id: &str) 
         return Ok(message);
     }
     let query = Query { topic, cluster, key: Key::Unique(id), limit: 32, begin_ms: 0, end_ms: i64::MAX };
-    let found = by_key(admin, &query).await?;
+    let found = by_key(admin, &query).await?.messages;
     let oldest = found.into_iter().min_by_key(|message| message.store_timestamp);
-    oldest.ok_or_else(|| {
-        AdminError::refused(ResponseCode::NO_MESSAGE, "query message by key finished, but no message.").into()
-    })
+    oldest.ok_or_else(|| no_message("query message by key finished, but no message.").into())
 }

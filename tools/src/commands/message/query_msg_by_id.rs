@@ -79,15 +79,16 @@ async fn show(
     if shows_body {
         writeln!(session.out, "{:<20} {}", "Message Body:", String::from_utf8_lossy(&message.body))?;
     }
-    let tracks = track::tracks(&session.admin, &message).await?;
-    if tracks.is_empty() {
+    match track::tracks(&session.admin, &message).await {
         // Upstream ends this without a line feed.
-        write!(session.out, "\n\nWARN: No Consumer")?;
-        return Ok(());
-    }
-    write!(session.out, "\n\n")?;
-    for track in tracks {
-        writeln!(session.out, "{track}")?;
+        Ok(tracks) if tracks.is_empty() => write!(session.out, "\n\nWARN: No Consumer")?,
+        Ok(tracks) => {
+            write!(session.out, "\n\n")?;
+            for track in tracks {
+                writeln!(session.out, "{track}")?;
+            }
+        }
+        Err(error) => session.complain(&format_args!("queryMsgById: who consumed it is not known: {error:#}")),
     }
     Ok(())
 }

@@ -59,7 +59,11 @@ async fn list(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
         end_ms: arguments.number("e")?.unwrap_or(i64::MAX),
     };
     let found = query::by_key(&session.admin, &query).await?;
-    Ok(print(session.out, key, index, &found)?)
+    print(session.out, key, index, &found.messages)?;
+    for (address, error) in &found.unasked {
+        session.complain(&format_args!("queryMsgByKey: {address} may hold more: {error}"));
+    }
+    Ok(())
 }
 
 fn print(out: &mut dyn Write, key: &str, index: &str, found: &[Message]) -> io::Result<()> {

@@ -56,21 +56,25 @@ async fn query(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resu
         end_ms: arguments.number("e")?.unwrap_or(i64::MAX),
     };
     let mut found = query::by_key(&session.admin, &query).await?;
-    found.sort_by_key(|message| message.store_timestamp);
-    let shown = if arguments.has("a") { found.len() } else { 1 };
-    for (index, message) in found.iter().take(shown).enumerate() {
+    found.messages.sort_by_key(|message| message.store_timestamp);
+    let shown = if arguments.has("a") { found.messages.len() } else { 1 };
+    for (index, message) in found.messages.iter().take(shown).enumerate() {
         let path = show::save_body(message, index)?;
         show::print_labelled(session.out, message, false, &path)?;
-        let tracks = track::tracks(&session.admin, message).await?;
         // Upstream ends none of these with a line feed.
-        if tracks.is_empty() {
-            write!(session.out, "\n\nWARN: No Consumer")?;
-        } else {
-            write!(session.out, "\n\n")?;
-            for track in tracks {
-                write!(session.out, "{track}")?;
+        match track::tracks(&session.admin, message).await {
+            Ok(tracks) if tracks.is_empty() => write!(session.out, "\n\nWARN: No Consumer")?,
+            Ok(tracks) => {
+                let texts: Vec<String> = tracks.iter().map(ToString::to_string).collect();
+                write!(session.out, "\n\n{}", texts.concat())?;
+            }
+            Err(error) => {
+                session.complain(&format_args!("queryMsgByUniqueKey: who consumed it is not known: {error:#}"))
             }
         }
+    }
+    for (address, error) in &found.unasked {
+        session.complain(&format_args!("queryMsgByUniqueKey: {address} may hold more: {error}"));
     }
     Ok(())
 }
