@@ -4,6 +4,9 @@
 //! message, and take an error for a reason to wait. Upstream: `ConsumerManageProcessor`, `AdminBrokerProcessor`
 //! (facts/protocol-client.md 3.7).
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use boostermq_remoting::code::ResponseCode;

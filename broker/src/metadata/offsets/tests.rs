@@ -64,7 +64,6 @@ fn the_reference_brokers_file_is_read_and_nothing_of_it_is_lost() {
     let offsets = bench.offsets();
     assert_eq!(offsets.query("g", "T", QueueId(11)), Some(1));
     assert_eq!(offsets.query("g", "%RETRY%g", QUEUE), Some(2));
-    assert_eq!(offsets.pulled("g", "T", QUEUE), Some(6));
     offsets.save().unwrap();
     assert_eq!(fs::read_to_string(bench.dir.path().join("consumerOffset.json")).unwrap(), STORED, "nothing to write");
     offsets.commit("h", "T", QUEUE, 9);
@@ -111,18 +110,15 @@ fn a_reset_waits_for_the_consumer_and_shuts_out_commits() {
 
 #[test]
 fn removal_takes_resets_along() {
-    for remove in [
-        (|offsets: &ConsumerOffsets| offsets.remove_topic("T")) as fn(&ConsumerOffsets),
-        |offsets| offsets.remove_group("g"),
-        |offsets| offsets.remove("g", "T"),
-    ] {
+    for remove in [(|offsets: &ConsumerOffsets| offsets.remove_topic("T")) as fn(&ConsumerOffsets), |offsets| {
+        offsets.remove_group("g")
+    }] {
         let offsets = Bench::new("").offsets();
         for (group, topic) in [("g", "T"), ("h", "U")] {
             offsets.reset(group, topic, QUEUE, 4);
-            offsets.note_pulled(group, topic, QUEUE, 4);
         }
         remove(&offsets);
-        assert_eq!((offsets.query("g", "T", QUEUE), offsets.pulled("g", "T", QUEUE)), (None, None));
+        assert_eq!(offsets.query("g", "T", QUEUE), None);
         assert!(!offsets.has_reset("g", "T", QUEUE) && offsets.has_reset("h", "U", QUEUE));
         assert_eq!((offsets.topics_of("g"), offsets.groups_of("U")), (vec![], vec!["h".to_owned()]));
         assert_eq!(offsets.take_reset("h", "U", QUEUE), Some(4));

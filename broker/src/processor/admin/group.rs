@@ -2,6 +2,9 @@
 //!
 //! Upstream: `AdminBrokerProcessor`, `SubscriptionGroupManager` (facts/protocol-admin.md 2.5).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

@@ -2,6 +2,9 @@
 //!
 //! Upstream: `AdminBrokerProcessor`, `TopicConfigManager` (facts/protocol-admin.md 2.4).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
