@@ -182,7 +182,7 @@ impl SendSession {
         })?;
         let count = config.write_queue_nums.max(config.read_queue_nums).max(0) as usize;
         let queues = vec![None; count];
-        self.target = Some(Target { generation: broker.topics.generation(), topic, config, queues });
+        self.target = Some(Target { generation, topic, config, queues });
         Ok(())
     }
 
