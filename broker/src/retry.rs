@@ -91,7 +91,14 @@ pub(crate) async fn append(
     if waits && broker.waits_for_flush() {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let deadline = Instant::now() + broker.limits.sync_flush;
-        broker.store.when_flushed(end, deadline, Box::new(move |outcome| drop(sender.send(outcome))));
+        broker.store.when_flushed(
+            end,
+            deadline,
+            Box::new(move |outcome| {
+                // Nobody waits any more: then nobody need be told.
+                let _ = sender.send(outcome);
+            }),
+        );
         match receiver.await {
             Ok(FlushOutcome::Flushed) => {}
             Ok(FlushOutcome::TimedOut) => {

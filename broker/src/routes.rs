@@ -32,8 +32,9 @@ const BLOCKING: BlockingLimits = BlockingLimits { at_once: 16, queued: 10_000 };
 /// Codes that the fast port does not serve (facts/protocol-client.md 3).
 const MAIN_PORT_ONLY: [i32; 6] = [11, 361, 200_050, 200_052, 200_054, 200_055];
 
-/// The codes that [`crate::service`] serves before the router is asked.
-pub(crate) const HOT: [i32; 5] = [10, 11, 310, 320, 361];
+/// The codes that [`crate::service`] serves before the router is asked; their routes stand there.
+#[cfg(test)]
+const HOT: [i32; 5] = [10, 11, 310, 320, 361];
 
 pub(crate) fn routes() -> Router<Broker> {
     Router::builder(BLOCKING)
@@ -86,4 +87,80 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(GetBrokerConfig, config::get_broker_config)
         .on(UpdateBrokerConfig, config::update_broker_config)
         .on(GetBrokerRuntimeInfo, runtime::get_broker_runtime_info)
+        // Not served: answered as upstream answers what it does not know, with code 3.
+        .refuse("a name server serves it", &NAME_SERVER)
+        .refuse("clients serve it: brokers ask it of them", &[39, 40, 220, 221, 326])
+        .refuse(
+            "upstream declares it and serves it nowhere",
+            &[13, 22, 23, 27, 47, 209, 210, 211, 212, 213, 214, 301, 302],
+        )
+        .refuse("transactions are not built yet", &[37, 323])
+        .refuse("timers of any length are not built yet; delay levels are", &[60, 61, 370, 5001])
+        .refuse("request and reply is not built yet", &[324, 325])
+        .refuse("pop, and assignment of queues by the broker, are not built yet", &POP)
+        .refuse("lite topics are not built yet", &LITE)
+        .refuse("this part of the operators' desk is not built yet", &OPERATORS)
+        .refuse("static topics are not built yet", &[513])
+        .refuse("replicas, broker containers and controllers are not built yet", &REPLICAS)
+        .refuse("access control is not built yet", &[3001, 3002, 3003, 3004, 3005, 3006, 3007, 3008, 3009, 3010])
+        .refuse("queues and metadata in RocksDB are not read", &[354, 355])
+}
+
+const NAME_SERVER: [i32; 24] = [
+    100, 101, 102, 103, 104, 105, 106, 205, 206, 216, 217, 219, 224, 304, 311, 312, 313, 318, 319, 322, 327, 901, 904,
+    905,
+];
+const POP: [i32; 11] = [400, 401, 402, 200_050, 200_051, 200_052, 200_053, 200_054, 200_055, 200_056, 200_151];
+const LITE: [i32; 10] = [200_070, 200_071, 200_072, 200_073, 200_074, 200_075, 200_076, 200_077, 200_078, 200_079];
+const OPERATORS: [i32; 15] = [45, 208, 222, 223, 303, 306, 308, 315, 317, 321, 329, 2001, 2002, 2003, 2004];
+const REPLICAS: [i32; 23] = [
+    902, 903, 906, 907, 908, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015,
+    1016, 1017, 1018,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use boostermq_remoting::request::rows;
+
+    use super::*;
+
+    #[test]
+    fn every_declared_code_is_served_or_refused_with_a_reason() {
+        let router = routes();
+        let refused: Vec<_> = router.refused().map(|(code, _)| code).collect();
+        for row in rows() {
+            let is_served = router.serves(row.code) || HOT.contains(&row.code.0);
+            assert!(is_served != refused.contains(&row.code), "{}: served {is_served}", row.code);
+        }
+        for code in refused {
+            assert!(rows().any(|row| row.code == code), "{code} is refused and declared nowhere");
+        }
+    }
+
+    /// `REQUESTS.md` is written from the table: `BOOSTERMQ_WRITE_DOCS=1 cargo test -p boostermq-broker requests_md`.
+    #[test]
+    fn requests_md_is_fresh() {
+        let router = routes();
+        let mut text = String::from(
+            "# Requests of a broker\n\nWritten from the table of requests. What is not served answers code 3, as upstream answers what it \
+             does not know.\n\n| code | name | what for | served |\n| --- | --- | --- | --- |\n",
+        );
+        let mut declared: Vec<_> = rows().collect();
+        declared.sort_by_key(|row| row.code);
+        for row in declared {
+            let why = router.refused().find(|(code, _)| *code == row.code).map(|(_, why)| why);
+            let served = why.map_or_else(|| "yes".to_owned(), |why| format!("no: {why}"));
+            writeln!(text, "| {} | {} | {} | {served} |", row.code.0, row.name, row.doc.trim()).unwrap();
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/REQUESTS.md");
+        if std::env::var_os("BOOSTERMQ_WRITE_DOCS").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(path).unwrap_or_default() == text,
+            "{path} is stale: run with BOOSTERMQ_WRITE_DOCS=1"
+        );
+    }
 }

@@ -373,6 +373,7 @@ impl SendSession {
                 }
             }
             Err(error) => {
+                broker.stats.refused(self.batch.len());
                 let error = response_error::from_append(error, &broker.store);
                 for pending in &self.pending {
                     refuse(broker, error.clone(), &pending.question, out);

@@ -319,7 +319,7 @@ enum ConnectionError {
     Frame(#[from] crate::frame::FrameError),
     #[error("malformed header: {0}")]
     Header(#[from] crate::header::HeaderError),
-    #[error("the memory for connections is used up ({0} bytes); raise connectionMemoryLimit or lower the load")]
+    #[error("the memory for the buffers of all connections is used up ({0} bytes are held); fewer or smaller requests at once would fit")]
     Memory(usize),
 }
 
