@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn only_listed_cases_may_fail() {
         let listed =
-            "[[difference]]\ncase = 'B'\nreason = 'r'\n[[difference]]\ncase = 'C'\nmodule = 'go'\nreason = 'r'\n";
+            "[[failing_case]]\ncase = 'B'\nreason = 'r'\n[[failing_case]]\ncase = 'C'\nmodule = 'go'\nreason = 'r'\n";
         let listed: Differences = toml::from_str(listed).unwrap();
         for (lines, module, surprises) in [
             (&["PASS A 1ms", "FAIL B why not", "noise"][..], "java", &[][..]),
