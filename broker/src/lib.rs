@@ -1,4 +1,4 @@
-//! The broker: who may do what, when.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod broker;
@@ -16,4 +16,3 @@ mod routes;
 mod schedule;
 mod service;
 mod stats;
-

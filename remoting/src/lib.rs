@@ -1,17 +1,25 @@
-//! What is said: the wire protocol of RocketMQ 5.5.0.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub mod config;
-pub mod body;
-pub mod fastjson;
-pub mod message;
 pub mod names;
 pub mod offsets;
-pub mod properties_file;
-pub mod code;
-pub mod command;
+
+pub mod message;
+
 pub mod frame;
+
+pub mod code;
 pub mod header;
+
+pub mod command;
 pub mod request;
-pub mod net;
+
+pub mod body;
+pub mod fastjson;
+
+pub mod config;
+pub mod properties_file;
+
 pub mod router;
+
+pub mod net;
