@@ -54,7 +54,7 @@ fn run(flags: &Flags) -> Result<()> {
         std::io::stdout().write_all(config.to_properties().to_wire_text().as_bytes())?;
         return Ok(());
     }
-    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = EnvFilter::try_from_env("BOOSTERMQ_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(level).with_ansi(colours).with_writer(std::io::stderr).init();
     for warning in warnings {
