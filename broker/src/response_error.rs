@@ -59,6 +59,10 @@ pub(crate) fn from_append(error: AppendError, store: &MessageStore) -> ResponseE
             ResponseCode::SERVICE_NOT_AVAILABLE,
             format!("service not available now. {error}. {}", store.disk_usage()),
         ),
+        AppendError::Busy { .. } => ResponseError::new(
+            ResponseCode::SYSTEM_BUSY,
+            "[PC_SYNCHRONIZED]broker busy, start flow control for a while",
+        ),
         AppendError::TooLarge { .. } => message_illegal(format!("the message is illegal: {error}")),
         AppendError::NewFile(_) | AppendError::NewFileLate { .. } => {
             ResponseError::system(format!("create mapped file failed, server is busy or broken: {error}"))

@@ -210,7 +210,7 @@ boostermq_remoting::config! {
 
         // Locks and memory.
         /// Time in the append lock from which sends are answered busy.
-        os_page_cache_busy_time_out_mills: Millis = Millis(1000), "osPageCacheBusyTimeOutMills", Live;
+        os_page_cache_busy_time_out_mills: Millis = Millis(1000), "osPageCacheBusyTimeOutMills", Restart;
         /// Kind of the append lock.
         use_reentrant_lock_when_put_message: bool = true, "useReentrantLockWhenPutMessage", Inert(LOCKS);
         /// Another kind of the append lock.

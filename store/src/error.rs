@@ -113,6 +113,12 @@ pub enum AppendError {
     /// Writing was switched off.
     #[error("the store takes no messages: writing is switched off")]
     NotWriteable,
+    /// Another append has held the log for too long.
+    #[error("the commit log has been busy for {busy_ms} ms: the disk stalls")]
+    Busy {
+        /// How long, in milliseconds.
+        busy_ms: u64,
+    },
     /// A record does not fit a file of the log.
     #[error(
         "message {index} makes a record of {length} bytes, a file of the commit log holds {limit}: send a smaller body, or raise mappedFileSizeCommitLog"

@@ -89,7 +89,7 @@ impl Fixture {
         let allocator = Allocator::start(options.commit_log_dir.clone(), 65536, false).unwrap();
         let files = mapped_file_queue::load(&options.commit_log_dir, 65536).unwrap();
         let end = LogEnd { offset: end(&queues), store_timestamp: 0 };
-        let log = CommitLog::new(files, 65536, end, allocator, Arc::new(Health::default()), clock.clone());
+        let log = CommitLog::new(files, 65536, end, allocator, Arc::new(Health::default()), clock.clone(), &options);
         Self { dir, clock, log, queues, index, options }
     }
 

@@ -23,6 +23,11 @@ use crate::mmap::{AppendRegion, RegionError};
 /// Bytes that are zeroed and synced at a time.
 const ZERO_CHUNK: usize = 8 << 20;
 
+/// Bytes brought into the page cache at a time, ahead of the appends that fill them.
+const WARM_CHUNK: usize = 64 << 10;
+/// What they are brought in with.
+static ZEROS: [u8; WARM_CHUNK] = [0; WARM_CHUNK];
+
 /// A mapped file of the log.
 pub(crate) struct MappedFile {
     path: PathBuf,
@@ -73,6 +78,11 @@ impl MappedFile {
             zero(&file, 0, size, go_on).map_err(FileError::at("zeroing the file", &path))?;
         }
         Self::map(file, path, base, size, 0)
+    }
+
+    /// The first chunk that an append from `position` on may write zeros to.
+    pub(crate) fn first_cold(&self, position: usize) -> usize {
+        position.next_multiple_of(WARM_CHUNK).min(self.size())
     }
 
     fn map(file: File, path: PathBuf, base: i64, size: u64, published: usize) -> Result<Self, FileError> {
@@ -143,6 +153,24 @@ impl MappedFile {
     /// [`RegionError`], and nothing is written.
     pub(crate) fn append(&self, position: usize, bytes: &[u8], next_end: usize) -> Result<(), RegionError> {
         self.region.append_padded(position, bytes, next_end)
+    }
+
+    /// Brings the pages up to `end` into the page cache, chunk by chunk, by writing zeros to them; nothing at or after
+    /// `warmed` may hold data. Returns up to where it went, a chunk's boundary.
+    ///
+    /// A fault on a page that was only reserved makes the kernel read ahead: it takes up to the disk's whole read-ahead
+    /// (8 MiB and more) as large pages and zeroes them, at 2.8 us for each 1,200 bytes appended later. Zeros written in
+    /// pieces of this size cost a tenth of that, the copy included. (Measured on ext4, Linux 6.)
+    pub(crate) fn warm(&self, warmed: usize, end: usize) -> usize {
+        let mut warmed = warmed;
+        while warmed < end.min(self.size()) {
+            let length = (WARM_CHUNK - warmed % WARM_CHUNK).min(self.size() - warmed);
+            let zeros = ZEROS.get(..length).unwrap_or(&ZEROS);
+            // The space is reserved: a write that fails leaves the page to the fault, which tells of real trouble.
+            let _ = self.file.write_all_at(zeros, warmed as u64);
+            warmed += length;
+        }
+        warmed
     }
 
     /// Waits until everything written so far is on disk.

@@ -114,7 +114,7 @@ impl MessageStore {
         let is_zeroing = options.flush_mode == FlushMode::Sync;
         let allocator = Allocator::start(options.commit_log_dir.clone(), file_size, is_zeroing)?;
         // Checked when the options were: fits.
-        let log = CommitLog::new(files, file_size as usize, end, allocator, Arc::clone(&health), clock);
+        let log = CommitLog::new(files, file_size as usize, end, allocator, Arc::clone(&health), clock, &options);
         let (log, checkpoint) = (Arc::new(log), Arc::new(checkpoint));
         let dispatcher = Arc::new(Dispatcher::start(DispatchParts {
             log: Arc::clone(&log),

@@ -48,6 +48,8 @@ pub struct StoreOptions {
     pub queue_flush_thorough_interval: Duration,
     /// Whether recovery compares bodies with their CRC (`checkCRCOnRecover`).
     pub check_crc_on_recover: bool,
+    /// An append that would wait longer for another one is refused as busy (`osPageCacheBusyTimeOutMills`).
+    pub busy_after: Duration,
     /// Largest body in bytes (`maxMessageSize`). Checked by the broker; here it bounds what is read at once.
     pub max_message_size: u32,
     /// Whether there is an index at all (`messageIndexEnable`).
@@ -103,6 +105,7 @@ impl StoreOptions {
             queue_flush_interval: Duration::from_secs(1),
             queue_flush_thorough_interval: Duration::from_secs(60),
             check_crc_on_recover: true,
+            busy_after: Duration::from_secs(1),
             max_message_size: 4 << 20,
             index_enabled: true,
             index_slots: 5_000_000,

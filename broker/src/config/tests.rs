@@ -213,7 +213,6 @@ const AWAITED: &[&str] = &[
     "deleteCommitLogFilesInterval",
     "deleteConsumeQueueFilesInterval",
     "deleteFileBatchMax",
-    "osPageCacheBusyTimeOutMills",
 ];
 
 /// A key that says it takes effect must be read somewhere: its field stands in the source of some crate.

@@ -151,18 +151,27 @@ impl Scan<'_, '_> {
     fn string(&mut self) -> Result<Span, HeaderError> {
         self.eat(b'"', "a string")?;
         let start = self.at;
-        while let Some(byte) = self.peek() {
-            match byte {
-                b'"' => {
-                    let span = Span { start: start as u32, length: (self.at - start) as u32, in_scratch: false };
-                    self.at += 1;
-                    return Ok(span);
-                }
-                b'\\' => return self.escaped_string(start),
-                _ => self.at += 1,
+        if self.pass_plain()? == b'\\' {
+            return self.escaped_string(start);
+        }
+        let span = Span { start: start as u32, length: (self.at - start) as u32, in_scratch: false };
+        self.at += 1;
+        Ok(span)
+    }
+
+    /// Passes over the characters that stand for themselves, up to a quote or a backslash; which of the two.
+    fn pass_plain(&mut self) -> Result<u8, HeaderError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        match memchr::memchr2(b'"', b'\\', rest) {
+            Some(length) => {
+                self.at += length;
+                Ok(rest.get(length).copied().unwrap_or(b'"'))
+            }
+            None => {
+                self.at = self.bytes.len();
+                Err(self.expected("the string's end"))
             }
         }
-        Err(self.expected("the string's end"))
     }
 
     /// Goes on with a string whose first escape stands at `self.at`, copying it unescaped into the scratch.
@@ -170,23 +179,16 @@ impl Scan<'_, '_> {
         let scratch_start = self.scratch.text.len();
         let mut plain = start;
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.copy_plain(plain);
-                    self.at += 1;
-                    let length = (self.scratch.text.len() - scratch_start) as u32;
-                    return Ok(Span { start: scratch_start as u32, length, in_scratch: true });
-                }
-                Some(b'\\') => {
-                    self.copy_plain(plain);
-                    self.at += 1;
-                    let resolved = self.escape()?;
-                    self.scratch.text.push(resolved);
-                    plain = self.at;
-                }
-                Some(_) => self.at += 1,
-                None => return Err(self.expected("the string's end")),
+            let found = self.pass_plain()?;
+            self.copy_plain(plain);
+            self.at += 1;
+            if found == b'"' {
+                let length = (self.scratch.text.len() - scratch_start) as u32;
+                return Ok(Span { start: scratch_start as u32, length, in_scratch: true });
             }
+            let resolved = self.escape()?;
+            self.scratch.text.push(resolved);
+            plain = self.at;
         }
     }
 
@@ -321,14 +323,24 @@ pub(super) fn write_integer(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(&digits[at..]);
 }
 
+const fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
 /// Appends a JSON string; control characters become `\u00XX`, all else stays UTF-8.
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let bytes = text.as_bytes();
+    // Without an early exit the compiler looks at many bytes at once; nearly every text needs no escape.
+    if !bytes.iter().fold(false, |found, byte| found | needs_escape(*byte)) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     let mut plain = 0;
     for (at, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+        if !needs_escape(*byte) {
             continue;
         }
         out.extend_from_slice(&bytes[plain..at]);

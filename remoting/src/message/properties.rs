@@ -31,14 +31,22 @@ impl<'a> Properties<'a> {
     }
 
     /// The entries that count, as (name, value) in the order they stand; a name may come twice.
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = (&'a str, &'a str)> {
-        self.0.split(PROPERTY_SEPARATOR).filter_map(entry)
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let mut rest = Some(self.0);
+        let pieces = std::iter::from_fn(move || {
+            let text = rest?;
+            let Some(end) = memchr::memchr(PROPERTY_SEPARATOR as u8, text.as_bytes()) else { return rest.take() };
+            // A separator is one byte and never part of another character.
+            rest = text.get(end + 1..);
+            text.get(..end)
+        });
+        pieces.filter_map(entry)
     }
 
     /// The value of `name`: the last one, if it stands more than once.
     #[must_use]
     pub fn get(self, name: &str) -> Option<&'a str> {
-        self.iter().rev().find(|(found, _)| *found == name).map(|(_, value)| value)
+        self.iter().filter(|(found, _)| *found == name).last().map(|(_, value)| value)
     }
 
     /// This string without the entries called `name`, and borrowed unless there was one. Entries that do not
@@ -56,7 +64,8 @@ impl<'a> Properties<'a> {
 
 /// Splits one entry at its first separator; `None` when it does not count.
 fn entry(piece: &str) -> Option<(&str, &str)> {
-    let (name, value) = piece.split_once(NAME_VALUE_SEPARATOR)?;
+    let end = memchr::memchr(NAME_VALUE_SEPARATOR as u8, piece.as_bytes())?;
+    let (name, value) = (piece.get(..end)?, piece.get(end + 1..)?);
     (!name.is_empty() && !value.is_empty()).then_some((name, value))
 }
 

@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use boostermq_remoting::message::flags::{SysFlag, Transaction};
 use boostermq_remoting::message::record::{
     BLANK_MAGIC, EncodeError, RecordFields, set_physical_offset, set_queue_offset, set_store_timestamp,
 };
 use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
+
+use parking_lot::MutexGuard;
 
 use super::{BLANK_LENGTH, CommitLog, LogEnd};
 use crate::consume_queue::ConsumeQueue;
@@ -107,7 +110,8 @@ impl AppendBatch {
 
     /// Forgets the records from `count` on: what they belonged to was refused.
     pub fn truncate(&mut self, count: usize) {
-        let dropped: usize = self.entries.drain(count.min(self.entries.len())..).map(|entry| entry.length as usize).sum();
+        let dropped: usize =
+            self.entries.drain(count.min(self.entries.len())..).map(|entry| entry.length as usize).sum();
         self.bytes.truncate(self.bytes.len() - dropped);
     }
 
@@ -129,9 +133,13 @@ pub(super) struct Tail {
     file: Option<Arc<MappedFile>>,
     /// First free byte of that file.
     position: usize,
+    /// Its bytes before are in the page cache, or hold records.
+    warmed: usize,
     /// Base of the first file, for when there is none.
     start: i64,
     last_store_timestamp: i64,
+    /// Files are zeroed before they come here.
+    is_zeroed: bool,
     /// Files taken for an append that then failed, in order.
     spare: VecDeque<Arc<MappedFile>>,
     /// Base of the file that the allocator was last asked to prepare.
@@ -139,12 +147,14 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(file: Option<Arc<MappedFile>>, end: LogEnd) -> Self {
+    pub(super) fn new(file: Option<Arc<MappedFile>>, end: LogEnd, is_zeroed: bool) -> Self {
         Self {
             position: file.as_ref().map_or(0, |file| file.published()),
+            warmed: file.as_ref().map_or(0, |file| file.first_cold(file.published())),
             file,
             start: end.offset,
             last_store_timestamp: end.store_timestamp,
+            is_zeroed,
             spare: VecDeque::new(),
             prepared: -1,
         }
@@ -188,6 +198,15 @@ impl Drop for AbortOnPanic {
     }
 }
 
+/// Says that the append lock is free again, just before it is.
+struct Held<'a>(&'a AtomicU64);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
 impl CommitLog {
     /// Appends all records of `batch`, or none. Returns the end of the last.
     pub(crate) fn append(&self, batch: &mut AppendBatch) -> Result<PhysicalOffset, AppendError> {
@@ -198,7 +217,8 @@ impl CommitLog {
             return Err(AppendError::TooLarge { index, length, limit: limit as u64 });
         }
         batch.receipts.reserve(batch.entries.len());
-        let mut tail = self.tail.lock();
+        let mut tail = self.lock_tail()?;
+        let _held = Held(&self.held_since);
         // Looked at under the lock: after a failure was noticed, nothing is appended.
         self.health.check()?;
         if batch.is_empty() {
@@ -212,6 +232,29 @@ impl CommitLog {
         self.end.store(end, Ordering::Release);
         self.prepare_next(&mut tail);
         Ok(PhysicalOffset(end))
+    }
+
+    /// Takes the append lock, unless it is held for too long: then the disk stalls, and whoever waits for it would stall
+    /// everything else on its thread.
+    fn lock_tail(&self) -> Result<MutexGuard<'_, Tail>, AppendError> {
+        if let Some(tail) = self.tail.try_lock() {
+            self.held_since.store(self.elapsed_ms(), Ordering::Relaxed);
+            return Ok(tail);
+        }
+        let since_ms = self.held_since.load(Ordering::Relaxed);
+        let held_ms = if since_ms == 0 { 0 } else { self.elapsed_ms().saturating_sub(since_ms) };
+        let left_ms = (self.busy_after.as_millis() as u64).saturating_sub(held_ms);
+        let tail = self
+            .tail
+            .try_lock_for(Duration::from_millis(left_ms))
+            .ok_or(AppendError::Busy { busy_ms: self.busy_after.as_millis() as u64 })?;
+        self.held_since.store(self.elapsed_ms(), Ordering::Relaxed);
+        Ok(tail)
+    }
+
+    /// Milliseconds since the log was opened, and one more: 0 stands for never.
+    fn elapsed_ms(&self) -> u64 {
+        self.clock.instant().saturating_duration_since(self.opened).as_millis() as u64 + 1
     }
 
     /// The next file is made when a quarter of this one is used: early enough, and a fresh store takes one file only.
@@ -283,6 +326,7 @@ impl CommitLog {
         assert!(next.is_some(), "no file was reserved for the end of the log");
         tail.file = next;
         tail.position = 0;
+        tail.warmed = 0;
         if let Some(file) = &tail.file {
             self.files.push(Arc::clone(file));
         }
@@ -296,6 +340,9 @@ fn copy(tail: &mut Tail, bytes: &[u8]) {
     }
     let Some(file) = &tail.file else { return };
     let end = tail.position + bytes.len();
+    if end > tail.warmed && !tail.is_zeroed {
+        tail.warmed = file.warm(tail.warmed, end);
+    }
     let copied = file.append(tail.position, bytes, end);
     assert!(copied.is_ok(), "{} bytes at {}: {copied:?}", bytes.len(), tail.position);
     tail.position = end;

@@ -19,7 +19,8 @@ mod read;
 mod recover;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -35,6 +36,7 @@ use crate::error::FileError;
 use crate::health::Health;
 use crate::mapped_file::MappedFile;
 use crate::mapped_file_queue::MappedFileQueue;
+use crate::options::{FlushMode, StoreOptions};
 use append::Tail;
 
 /// Bytes of a blank: length and magic. Every file but the last ends in one.
@@ -49,6 +51,11 @@ pub(crate) struct CommitLog {
     clock: Arc<dyn Clock>,
     /// The append lock: guards the end of the log and every queue's next offset.
     tail: Mutex<Tail>,
+    /// When the append lock was taken, in ms since `opened`; 0 while it is free.
+    held_since: AtomicU64,
+    opened: Instant,
+    /// An append lock held for longer makes others busy instead of waiting (`osPageCacheBusyTimeOutMills`).
+    busy_after: Duration,
     /// Everything before can be read. Stored after the bytes and the files are in place.
     end: AtomicI64,
     /// Everything before is on disk.
@@ -75,10 +82,14 @@ impl CommitLog {
         allocator: Allocator,
         health: Arc<Health>,
         clock: Arc<dyn Clock>,
+        options: &StoreOptions,
     ) -> Self {
         let files = MappedFileQueue::new(files);
         Self {
-            tail: Mutex::new(Tail::new(files.last(), end)),
+            tail: Mutex::new(Tail::new(files.last(), end, options.flush_mode == FlushMode::Sync)),
+            held_since: AtomicU64::new(0),
+            opened: clock.instant(),
+            busy_after: options.busy_after,
             files,
             file_size,
             allocator,

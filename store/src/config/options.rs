@@ -27,6 +27,7 @@ impl From<&StoreConfig> for StoreOptions {
             queue_flush_interval: config.flush_interval_consume_queue.duration(),
             queue_flush_thorough_interval: config.flush_consume_queue_thorough_interval.duration(),
             check_crc_on_recover: config.check_crc_on_recover,
+            busy_after: config.os_page_cache_busy_time_out_mills.duration(),
             max_message_size: narrow(config.max_message_size),
             index_enabled: config.message_index_enable,
             index_slots: config.max_hash_slot_num,
