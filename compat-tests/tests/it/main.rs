@@ -1,4 +1,4 @@
-//! The official clients against the target that `BOOSTERMQ_COMPAT_TARGET` names.
+//! The official clients against the target that `BOOSTERMQ_COMPAT_TARGET` names, and the documents against the source.
 
 mod go;
 mod golden;
@@ -6,3 +6,4 @@ mod golden_store;
 mod interop;
 mod java;
 mod restart;
+mod truth;
