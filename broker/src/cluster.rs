@@ -171,7 +171,11 @@ fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("BOOSTERMQ_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A second subscriber in one process (tests) changes nothing.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(is_terminal)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 #[expect(clippy::print_stdout, reason = "operators and scripts wait for upstream's line on standard output")]

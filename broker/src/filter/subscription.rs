@@ -56,7 +56,9 @@ pub(crate) struct Subscription {
 impl Subscription {
     /// Reads the subscription that a pull carries.
     pub(crate) fn parse(
-        expression: &str, expression_type: ExpressionType, version: i64,
+        expression: &str,
+        expression_type: ExpressionType,
+        version: i64,
     ) -> Result<Self, SubscriptionError> {
         let codes = match expression_type {
             ExpressionType::Tag => tag_codes(expression)?,

@@ -82,7 +82,11 @@ impl PullSession {
 
     /// Every check of upstream in its order; with the pull, how long it may be held.
     fn check(
-        &mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, is_lite: bool, question: Question,
+        &mut self,
+        broker: &Arc<Broker>,
+        incoming: &Incoming<'_>,
+        is_lite: bool,
+        question: Question,
     ) -> Result<(Pull, Option<Duration>), ResponseError> {
         let header = PullMessageRequestHeader::decode(&incoming.header.fields)?;
         let settings = broker.settings.read();
@@ -94,7 +98,8 @@ impl PullSession {
         }
         if is_lite && !settings.broker.lite_pull_message_enable {
             return Err(response_error::no_permission(format!(
-                "the broker[{}] for lite pull consumer is forbidden", settings.broker.broker_ip1
+                "the broker[{}] for lite pull consumer is forbidden",
+                settings.broker.broker_ip1
             )));
         }
         self.find(broker, &header, incoming)?;
@@ -107,18 +112,24 @@ impl PullSession {
                 ResponseCode::INVALID_PARAMETER,
                 format!(
                     "queueId[{}] is illegal, topic:[{}] topicConfig.readQueueNums:[{count}] consumer:[{}]",
-                    header.queue_id, header.topic, incoming.connection.peer()
+                    header.queue_id,
+                    header.topic,
+                    incoming.connection.peer()
                 ),
             )
         })?;
         let subscription = find_subscription(broker, &header, known)?;
         if let ExpressionType::Other(kind) = &subscription.expression_type {
-            return Err(ResponseError::system(format!("The broker does not support consumer to filter message by {kind}")));
+            return Err(ResponseError::system(format!(
+                "The broker does not support consumer to filter message by {kind}"
+            )));
         }
         if let Some(offset) = broker.offsets.take_reset(&header.consumer_group, &header.topic, queue_id) {
             return Err(moved(broker, known, queue_id, QueueOffset(offset)));
         }
-        if header.sys_flag & pull_flag::COMMIT_OFFSET != 0 && let Some(offset) = header.commit_offset {
+        if header.sys_flag & pull_flag::COMMIT_OFFSET != 0
+            && let Some(offset) = header.commit_offset
+        {
             broker.offsets.commit(&header.consumer_group, &header.topic, queue_id, offset);
         }
         let hold = (header.sys_flag & pull_flag::SUSPEND != 0).then(|| {
@@ -144,7 +155,10 @@ impl PullSession {
 
     /// Finds group and topic, and checks that they may be consumed.
     fn find(
-        &mut self, broker: &Broker, header: &PullMessageRequestHeader<'_>, incoming: &Incoming<'_>,
+        &mut self,
+        broker: &Broker,
+        header: &PullMessageRequestHeader<'_>,
+        incoming: &Incoming<'_>,
     ) -> Result<(), ResponseError> {
         let (topics_generation, groups_generation) = (broker.topics.generation(), broker.groups.generation());
         if let Some(known) = &self.last
@@ -166,7 +180,10 @@ impl PullSession {
             tracing::debug!(topic = %header.topic, peer = %incoming.connection.peer(), "a pull names an unknown topic");
             return Err(ResponseError::new(
                 ResponseCode::TOPIC_NOT_EXIST,
-                format!("topic[{}] not exist, apply first please! See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.", header.topic),
+                format!(
+                    "topic[{}] not exist, apply first please! See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.",
+                    header.topic
+                ),
             ));
         };
         if config.perm & TopicConfig::PERM_READ == 0 {
@@ -184,7 +201,9 @@ impl PullSession {
 
 /// The subscription that filters a pull: its own, or the group's from the heartbeat.
 fn find_subscription(
-    broker: &Broker, header: &PullMessageRequestHeader<'_>, known: &Known,
+    broker: &Broker,
+    header: &PullMessageRequestHeader<'_>,
+    known: &Known,
 ) -> Result<Arc<Subscription>, ResponseError> {
     if header.sys_flag & pull_flag::SUBSCRIPTION != 0 {
         let expression = header.subscription.as_deref().unwrap_or_default();
@@ -218,7 +237,8 @@ fn find_subscription(
     })?;
     if subscription.version < header.sub_version.unwrap_or(0) {
         return Err(ResponseError::new(
-            ResponseCode::SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest",
+            ResponseCode::SUBSCRIPTION_NOT_LATEST,
+            "the consumer's subscription not latest",
         ));
     }
     Ok(subscription)
@@ -318,11 +338,8 @@ fn hold_pull(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, hol
     let held = HeldPull { connection: connection.clone(), deadline: Instant::now() + hold, pull };
     if broker.holds.hold(held).is_err() {
         tracing::warn!(peer = %connection.peer(), "a pull is refused: too many are held");
-        return Response::with_code(
-            ResponseCode::SYSTEM_BUSY,
-            "[OVERLOAD]system busy, start flow control for a while",
-        )
-        .write(&question, out);
+        return Response::with_code(ResponseCode::SYSTEM_BUSY, "[OVERLOAD]system busy, start flow control for a while")
+            .write(&question, out);
     }
     let max = broker.store.max_queue_offset(topic.as_str(), queue_id);
     if max > offset {

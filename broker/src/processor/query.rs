@@ -32,10 +32,8 @@ pub(crate) fn query_message(broker: &Arc<Broker>, request: Request<QueryMessage>
         index_last_update_phyoffset: found.last_update_offset,
     };
     if found.records.is_empty() {
-        let refusal = Response::with_code(
-            ResponseCode::QUERY_NOT_FOUND,
-            "can not find message, maybe time range not correct",
-        );
+        let refusal =
+            Response::with_code(ResponseCode::QUERY_NOT_FOUND, "can not find message, maybe time range not correct");
         return Ok(refusal.header(&answer));
     }
     let mut response = Response::success().header(&answer);

@@ -32,8 +32,12 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// Topics that clients may not send to (facts/semantics.md 2.1c).
 const NOT_SENDABLE: [&str; 6] = [
-    "SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC", "RMQ_SYS_TRANS_OP_HALF_TOPIC", "TRANS_CHECK_MAX_TIME_TOPIC",
-    "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT",
+    "SCHEDULE_TOPIC_XXXX",
+    "RMQ_SYS_TRANS_HALF_TOPIC",
+    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
+    "TRANS_CHECK_MAX_TIME_TOPIC",
+    "SELF_TEST_TOPIC",
+    "OFFSET_MOVED_EVENT",
 ];
 
 /// What a connection keeps for its sends.
@@ -114,7 +118,10 @@ impl SendSession {
     }
 
     fn prepare(
-        &mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, question: Question,
+        &mut self,
+        broker: &Arc<Broker>,
+        incoming: &Incoming<'_>,
+        question: Question,
     ) -> Result<(), ResponseError> {
         let header = SendMessageRequestHeader::decode(&incoming.header.fields)?;
         check_open(broker)?;
@@ -143,7 +150,8 @@ impl SendSession {
     /// Moves the unique key that [`Self::prepare_single`] left at the end of the keys into the last pending send.
     fn note_unique_key(&mut self) {
         let end = self.unique_keys.len();
-        let before = self.pending.len().checked_sub(2).and_then(|at| self.pending.get(at)).map_or(0, |last| last.unique_key.1);
+        let before =
+            self.pending.len().checked_sub(2).and_then(|at| self.pending.get(at)).map_or(0, |last| last.unique_key.1);
         if let Some(last) = self.pending.last_mut() {
             last.unique_key = (before, end);
         }
@@ -151,7 +159,10 @@ impl SendSession {
 
     /// Finds the topic, or makes it from its template.
     fn find_target(
-        &mut self, broker: &Broker, header: &SendMessageRequestHeader<'_>, incoming: &Incoming<'_>,
+        &mut self,
+        broker: &Broker,
+        header: &SendMessageRequestHeader<'_>,
+        incoming: &Incoming<'_>,
     ) -> Result<(), ResponseError> {
         let generation = broker.topics.generation();
         if let Some(target) = &self.target
@@ -188,14 +199,18 @@ impl SendSession {
 
     /// Encodes a single message; true when its answer waits for the disk.
     fn prepare_single(
-        &mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, header: &SendMessageRequestHeader<'_>,
+        &mut self,
+        broker: &Arc<Broker>,
+        incoming: &Incoming<'_>,
+        header: &SendMessageRequestHeader<'_>,
         queue_id: QueueId,
     ) -> Result<bool, ResponseError> {
         let given = header.properties.as_deref().unwrap_or_default();
         let seen = SeenProperties::scan(given);
         if seen.is_transaction {
             return Err(response_error::no_permission(format!(
-                "the broker[{}] sending transaction message is forbidden", broker.identity.name
+                "the broker[{}] sending transaction message is forbidden",
+                broker.identity.name
             )));
         }
         if seen.is_timer && seen.delay_level <= 0 {
@@ -203,11 +218,7 @@ impl SendSession {
                 "accurate timer message is not enabled, timerWheelEnable is false; use a delay level",
             ));
         }
-        let plain = if seen.has_pop_check_point {
-            Properties(given).without(property::POP_CK)
-        } else {
-            given.into()
-        };
+        let plain = if seen.has_pop_check_point { Properties(given).without(property::POP_CK) } else { given.into() };
         let mut delay_level = seen.delay_level;
         let mut reconsume_times = header.reconsume_times.unwrap_or(0);
         let mut topic = header.topic.as_ref();
@@ -290,11 +301,18 @@ impl SendSession {
 
     /// Encodes every message of a batch body; they get consecutive offsets of one queue.
     fn prepare_batch(
-        &mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, question: Question,
-        header: &SendMessageRequestHeader<'_>, queue_id: QueueId,
+        &mut self,
+        broker: &Arc<Broker>,
+        incoming: &Incoming<'_>,
+        question: Question,
+        header: &SendMessageRequestHeader<'_>,
+        queue_id: QueueId,
     ) -> Result<(), ResponseError> {
         if header.topic.len() > boostermq_remoting::names::TOPIC_MAX_LENGTH {
-            return Err(response_error::message_illegal(format!("message topic length too long {}", header.topic.len())));
+            return Err(response_error::message_illegal(format!(
+                "message topic length too long {}",
+                header.topic.len()
+            )));
         }
         if header.topic.starts_with(RETRY_TOPIC_PREFIX) {
             return Err(response_error::message_illegal("batch request does not support retry group".to_owned()));
@@ -354,7 +372,8 @@ impl SendSession {
                 broker.stats.stored(self.batch.receipts());
                 let mut waiting = Vec::new();
                 for pending in &self.pending {
-                    let receipts = self.batch.receipts().get(pending.first..pending.first + pending.count).unwrap_or_default();
+                    let receipts =
+                        self.batch.receipts().get(pending.first..pending.first + pending.count).unwrap_or_default();
                     let key = self.unique_keys.get(pending.unique_key.0..pending.unique_key.1).unwrap_or_default();
                     if pending.waits {
                         waiting.push(Stored {
@@ -388,7 +407,9 @@ impl SendSession {
 
 /// Answers sends once their records are on disk, or says that the disk is late.
 fn answer_when_flushed(
-    broker: &Arc<Broker>, connection: &Arc<Connection>, end: boostermq_remoting::offsets::PhysicalOffset,
+    broker: &Arc<Broker>,
+    connection: &Arc<Connection>,
+    end: boostermq_remoting::offsets::PhysicalOffset,
     waiting: Vec<Stored>,
 ) {
     let deadline = std::time::Instant::now() + broker.limits.sync_flush;
@@ -405,9 +426,8 @@ fn answer_when_flushed(
                     refuse(&broker_again, response_error::poisoned(), &stored.question, out);
                     continue;
                 }
-                let answer = Answer {
-                    queue_id: stored.queue_id, unique_key: &stored.unique_key, receipts: &stored.receipts,
-                };
+                let answer =
+                    Answer { queue_id: stored.queue_id, unique_key: &stored.unique_key, receipts: &stored.receipts };
                 answer.write(&broker_again, code, &stored.question, out);
             }
         });
@@ -449,9 +469,8 @@ impl Answer<'_> {
                 if at > 0 {
                     bytes.push(b',');
                 }
-                let id = OffsetMessageId {
-                    store_host: broker.identity.address, physical_offset: receipt.physical_offset,
-                };
+                let id =
+                    OffsetMessageId { store_host: broker.identity.address, physical_offset: receipt.physical_offset };
                 id.write_hex(bytes);
             }
         });

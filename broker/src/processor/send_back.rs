@@ -24,7 +24,8 @@ pub(crate) async fn consumer_send_msg_back(broker: Arc<Broker>, request: Request
     let settings = broker.settings.snapshot();
     if settings.broker.broker_permission as i32 & TopicConfig::PERM_WRITE == 0 {
         return Err(response_error::no_permission(format!(
-            "the broker[{}] sending message is forbidden", settings.broker.broker_ip1
+            "the broker[{}] sending message is forbidden",
+            settings.broker.broker_ip1
         )));
     }
     if group.retry_queue_nums <= 0 {
@@ -34,9 +35,7 @@ pub(crate) async fn consumer_send_msg_back(broker: Arc<Broker>, request: Request
     let retry_topic = Topic::retry_of(&header.group);
     let sys_flag = if header.unit_mode == Some(true) { TopicConfig::SYS_FLAG_UNIT_SUB } else { 0 };
     let read_write = TopicConfig::PERM_READ | TopicConfig::PERM_WRITE;
-    let config = broker
-        .topics
-        .create_retry_or_dlq(&retry_topic, group.retry_queue_nums, read_write, false, sys_flag);
+    let config = broker.topics.create_retry_or_dlq(&retry_topic, group.retry_queue_nums, read_write, false, sys_flag);
     if config.perm & TopicConfig::PERM_WRITE == 0 {
         return Err(response_error::no_permission(format!("the topic[{retry_topic}] sending message is forbidden")));
     }
@@ -102,9 +101,16 @@ impl Origin {
     /// The record's properties, with the origin in them and without what an earlier delay left behind.
     fn properties(&self, record: &Record<'_>) -> Vec<u8> {
         let left_over = [
-            property::DELAY, property::REAL_TOPIC, property::REAL_QID, property::WAIT, property::RETRY_TOPIC,
-            property::ORIGIN_MESSAGE_ID, property::TIMER_DELAY_SEC, property::TIMER_DELAY_MS,
-            property::TIMER_DELIVER_MS, property::CRC32,
+            property::DELAY,
+            property::REAL_TOPIC,
+            property::REAL_QID,
+            property::WAIT,
+            property::RETRY_TOPIC,
+            property::ORIGIN_MESSAGE_ID,
+            property::TIMER_DELAY_SEC,
+            property::TIMER_DELAY_MS,
+            property::TIMER_DELIVER_MS,
+            property::CRC32,
         ];
         let mut properties = Vec::new();
         for (name, value) in Properties(record.properties().as_str()).iter() {

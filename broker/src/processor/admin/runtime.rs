@@ -42,7 +42,10 @@ fn totals(broker: &Broker, put: &mut impl FnMut(&str, String)) {
         "runtime",
         format!(
             "[ {} days, {} hours, {} minutes, {} seconds ]",
-            seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60
+            seconds / 86_400,
+            seconds / 3600 % 24,
+            seconds / 60 % 60,
+            seconds % 60
         ),
     );
     put("brokerVersionDesc", VERSION.to_owned());
