@@ -1,4 +1,5 @@
 //! What the wire costs: frames, headers of both codecs, records, answers.
+#![expect(missing_docs, reason = "the macros of criterion make public functions")]
 
 use std::hint::black_box;
 use std::net::SocketAddr;

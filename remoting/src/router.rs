@@ -197,11 +197,13 @@ impl From<FieldError> for ResponseError {
 /// What a handler returns.
 pub type Handled = Result<Response, ResponseError>;
 type Waiting = Pin<Box<dyn Future<Output = Handled> + Send>>;
+type Answers<S> = dyn Fn(&Arc<S>, Untyped) -> Handled + Send + Sync;
+type AnswersLater<S> = dyn Fn(Arc<S>, Untyped) -> Waiting + Send + Sync;
 
 enum Handler<S> {
-    Inline(Box<dyn Fn(&Arc<S>, Untyped) -> Handled + Send + Sync>),
-    Blocking(Arc<dyn Fn(&Arc<S>, Untyped) -> Handled + Send + Sync>),
-    Waiting(Box<dyn Fn(Arc<S>, Untyped) -> Waiting + Send + Sync>),
+    Inline(Box<Answers<S>>),
+    Blocking(Arc<Answers<S>>),
+    Waiting(Box<AnswersLater<S>>),
 }
 
 /// A request before its header is read.
