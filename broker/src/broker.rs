@@ -226,8 +226,10 @@ impl Running {
         for server in &self.servers {
             server.stop().await;
         }
-        for task in &self.tasks {
+        for task in self.tasks {
             task.abort();
+            // A task ends where it waits: until then it may still deliver and note that it did, which is saved below.
+            let _ = task.await;
         }
         let broker = self.broker;
         tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
