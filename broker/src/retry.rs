@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use boostermq_remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use boostermq_remoting::code::ResponseCode;
+use boostermq_remoting::message::properties::{Properties, append as append_property};
+use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::message::record::RecordFields;
 use boostermq_remoting::names::{Group, RETRY_TOPIC_PREFIX, Topic};
 use boostermq_remoting::request::send::SendMessageRequestHeader;
@@ -68,6 +70,20 @@ pub(crate) fn is_given_up_by_send(
     Ok(Some(dead_letter_topic(broker, &group)))
 }
 
+/// Ends the delay of a message that was given up by a send, and notes where it was first consumed from, as far as its
+/// consumer said so.
+pub(crate) fn append_dead_letter_origin(properties: &mut Vec<u8>, given: Properties<'_>) {
+    append_property(properties, property::DELAY, "-1");
+    for (note, origin) in [
+        (property::DLQ_ORIGIN_TOPIC, property::RETRY_TOPIC),
+        (property::DLQ_ORIGIN_MESSAGE_ID, property::ORIGIN_MESSAGE_ID),
+    ] {
+        if let Some(origin) = given.get(origin) {
+            append_property(properties, note, origin);
+        }
+    }
+}
+
 /// The group's dead-letter topic, made when it is not there: one queue, to be read and written.
 pub(crate) fn dead_letter_topic(broker: &Broker, group: &Group) -> Topic {
     let topic = Topic::dlq_of(group);
@@ -85,8 +101,9 @@ pub(crate) async fn append(
 ) -> Result<AppendReceipt, ResponseError> {
     let mut batch = AppendBatch::new();
     batch.push(queue, fields).map_err(response_error::from_encode)?;
+    let begun = Instant::now();
     let end = broker.store.append(&mut batch).map_err(|error| response_error::from_append(error, &broker.store))?;
-    broker.stats.stored(batch.receipts());
+    broker.stats.stored(batch.receipts(), begun.elapsed());
     broker.store.dispatch_now();
     if waits && broker.waits_for_flush() {
         let (sender, receiver) = tokio::sync::oneshot::channel();

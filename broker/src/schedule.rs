@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use boostermq_remoting::body::DataVersion;
 use boostermq_remoting::message::properties::append;
@@ -182,7 +182,13 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
     };
     match outcome.status {
         GetStatus::Found => {}
-        GetStatus::OffsetTooSmall | GetStatus::OffsetOverflowBadly | GetStatus::MessageWasRemoving
+        // A queue that is empty begins at 0 anew: progress that stayed past it would pass over what comes.
+        GetStatus::OffsetTooSmall
+        | GetStatus::OffsetOverflowBadly
+        | GetStatus::OffsetFoundNull
+        | GetStatus::MessageWasRemoving
+        | GetStatus::NoMatchedLogicQueue
+        | GetStatus::NoMessageInQueue
             if outcome.next_begin_offset != from =>
         {
             tracing::warn!(
@@ -201,7 +207,17 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
     let mut next = from;
     let mut later_ms = Some(now_ms);
     for record in outcome.slices.iter().flat_map(|slice| Records::new(slice)) {
-        let Ok(record) = record else { break };
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                // Passed over when it is the next one; else once those before it are delivered.
+                if next == from {
+                    tracing::error!(%error, level = queue_id.0 + 1, offset = from.0, "a delayed message cannot be read");
+                    next = from.plus(1);
+                }
+                break;
+            }
+        };
         // A clock that was set back must not hold a message longer than its level.
         let due_ms = record.store_timestamp().saturating_add(delay_ms).min(now_ms.saturating_add(delay_ms));
         if due_ms > now_ms {
@@ -217,11 +233,12 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
         next = record.queue_offset().plus(1);
     }
     if !batch.is_empty() {
+        let begun = Instant::now();
         if let Err(error) = broker.store.append(&mut batch) {
             tracing::error!(%error, level = queue_id.0 + 1, "delayed messages cannot be stored; trying again later");
             return Some(now_ms.saturating_add(REST_AFTER_FAILURE.as_millis() as i64));
         }
-        broker.stats.stored(batch.receipts());
+        broker.stats.stored(batch.receipts(), begun.elapsed());
         broker.store.dispatch_now();
     }
     if next != from {
@@ -245,3 +262,6 @@ fn prepare(broker: &Arc<Broker>, record: &Record<'_>, batch: &mut AppendBatch) -
     let fields = boostermq_remoting::message::record::RecordFields { topic, queue_id, ..record.to_fields() };
     batch.push(&queue, &fields).map(|_| ()).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Upstream: `StoreStatsService`, `BrokerStats`; shown by GET_BROKER_RUNTIME_INFO (facts/protocol-admin.md 4.1).
 
+mod durations;
+
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use boostermq_store::AppendReceipt;
 use parking_lot::Mutex;
 
 use crate::broker::Broker;
+use durations::Durations;
 
 /// Samples kept: one a second, for the longest window and one more.
 const SAMPLES: usize = 601;
@@ -29,6 +32,10 @@ pub(crate) struct BrokerStats {
     get_found: AtomicU64,
     get_missed: AtomicU64,
     got_messages: AtomicU64,
+    /// How long appends took.
+    puts: Durations,
+    /// The longest read of the store in milliseconds.
+    longest_get_ms: AtomicU64,
     samples: Mutex<VecDeque<Sample>>,
     days: Mutex<Days>,
     today: AtomicI64,
@@ -89,14 +96,17 @@ impl BrokerStats {
             get_found: AtomicU64::new(0),
             get_missed: AtomicU64::new(0),
             got_messages: AtomicU64::new(0),
+            puts: Durations::default(),
+            longest_get_ms: AtomicU64::new(0),
             samples: Mutex::new(VecDeque::new()),
             days: Mutex::new(Days::default()),
             today: AtomicI64::new(now_ms / DAY_MS),
         }
     }
 
-    /// Records were appended.
-    pub(crate) fn stored(&self, receipts: &[AppendReceipt]) {
+    /// Records were appended, together, within this time.
+    pub(crate) fn stored(&self, receipts: &[AppendReceipt], took: Duration) {
+        self.puts.note(took);
         self.put_messages.fetch_add(receipts.len() as u64, Ordering::Relaxed);
         self.put_bytes.fetch_add(receipts.iter().map(|receipt| u64::from(receipt.length)).sum(), Ordering::Relaxed);
     }
@@ -115,6 +125,24 @@ impl BrokerStats {
     /// A read found none.
     pub(crate) fn missed(&self) {
         self.get_missed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The store was read within this time.
+    pub(crate) fn read_took(&self, took: Duration) {
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if millis > self.longest_get_ms.load(Ordering::Relaxed) {
+            self.longest_get_ms.fetch_max(millis, Ordering::Relaxed);
+        }
+    }
+
+    /// How long appends took.
+    pub(crate) const fn puts(&self) -> &Durations {
+        &self.puts
+    }
+
+    /// The longest read of the store, in milliseconds.
+    pub(crate) fn longest_get_ms(&self) -> u64 {
+        self.longest_get_ms.load(Ordering::Relaxed)
     }
 
     /// When the broker started, ms.
@@ -186,8 +214,11 @@ impl BrokerStats {
 pub(crate) async fn sample(broker: Arc<Broker>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
-        tick.tick().await;
-        broker.stats.take_sample(broker.clock.now_ms());
+        for _ in 0..60 {
+            tick.tick().await;
+            broker.stats.take_sample(broker.clock.now_ms());
+        }
+        broker.stats.puts.end_minute();
     }
 }
 

@@ -1,5 +1,7 @@
 //! A whole broker on free ports, and clients that speak raw frames to it.
 
+pub(crate) mod messages;
+
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -31,7 +33,17 @@ pub(crate) struct TestBroker {
 impl TestBroker {
     /// Starts a broker with these settings.
     pub(crate) async fn start(keys: &[(&str, &str)]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), keys).await
+    }
+
+    /// Stops it cleanly and starts another one with its store, on another port.
+    pub(crate) async fn restart(self, keys: &[(&str, &str)]) -> Self {
+        self.running.stop().await.unwrap();
+        Self::start_in(self.dir, keys).await
+    }
+
+    /// Starts a broker whose store is in a folder that may hold one already.
+    pub(crate) async fn start_in(dir: tempfile::TempDir, keys: &[(&str, &str)]) -> Self {
         // Between finding a port and binding it another process may take it.
         for _ in 0..20 {
             let port = free_port();
@@ -72,10 +84,33 @@ impl TestBroker {
         self.running.broker()
     }
 
+    /// Its address for clients.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// A new connection.
     pub(crate) async fn connect(&self) -> TestClient {
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        Self::connect_to(self.address).await
+    }
+
+    /// A new connection to the fast port.
+    pub(crate) async fn connect_fast(&self) -> TestClient {
+        Self::connect_to((self.address.ip(), self.address.port() - 2).into()).await
+    }
+
+    async fn connect_to(address: SocketAddr) -> TestClient {
+        let stream = TcpStream::connect(address).await.unwrap();
         TestClient { stream, read: Vec::new(), pushed: VecDeque::new(), next_opaque: 1 }
+    }
+
+    /// Waits until everything stored is in the queues and in the index.
+    pub(crate) async fn dispatched(&self) {
+        let store = &self.broker().store;
+        while store.dispatched_offset() < store.max_physical_offset() {
+            store.dispatch_now();
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Stops it cleanly.
@@ -140,23 +175,29 @@ impl TestClient {
         }
     }
 
+    /// [`TestClient::ask`] with a command that may be as unusual as it likes; its opaque is set here.
+    pub(crate) async fn ask_command(&mut self, mut command: RemotingCommand) -> RemotingCommand {
+        let opaque = self.put(&mut [&mut command]).await;
+        let answer = self.next_answer().await;
+        assert_eq!(answer.opaque, opaque);
+        answer
+    }
+
     /// Asks without waiting; returns the opaque.
     pub(crate) async fn send(&mut self, code: i32, fields: &[(&'static str, &str)], body: &str) -> i32 {
-        let opaque = self.next_opaque;
-        self.next_opaque += 1;
-        let command = RemotingCommand {
-            code,
-            language: Language::JAVA,
-            version: VERSION,
-            opaque,
-            flag: 0,
-            remark: None,
-            fields: fields.iter().map(|(name, value)| ((*name).into(), (*value).to_owned())).collect(),
-            body: body.as_bytes().to_vec().into(),
-            codec: HeaderCodec::Json,
-        };
-        self.write(&command).await;
-        opaque
+        self.put(&mut [&mut request(code, fields, body.as_bytes())]).await
+    }
+
+    /// Asks several things in one write, numbered one after the other; returns the last number.
+    pub(crate) async fn put(&mut self, commands: &mut [&mut RemotingCommand]) -> i32 {
+        let mut bytes = Vec::new();
+        for command in commands {
+            command.opaque = self.next_opaque;
+            self.next_opaque += 1;
+            command.write(&mut bytes);
+        }
+        self.stream.write_all(&bytes).await.unwrap();
+        self.next_opaque - 1
     }
 
     /// The next request of the broker.
@@ -200,6 +241,21 @@ impl TestClient {
             let count = tokio::time::timeout(PATIENCE, read).await.expect("the broker says nothing").unwrap();
             assert_ne!(count, 0, "the broker closed the connection");
         }
+    }
+}
+
+/// A request; its opaque is set when it is asked.
+pub(crate) fn request(code: i32, fields: &[(&'static str, &str)], body: &[u8]) -> RemotingCommand {
+    RemotingCommand {
+        code,
+        language: Language::JAVA,
+        version: VERSION,
+        opaque: 0,
+        flag: 0,
+        remark: None,
+        fields: fields.iter().map(|(name, value)| ((*name).into(), (*value).to_owned())).collect(),
+        body: body.to_vec().into(),
+        codec: HeaderCodec::Json,
     }
 }
 

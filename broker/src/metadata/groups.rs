@@ -42,6 +42,11 @@ const BOOT_GROUPS: [&str; 8] = [
 /// Groups with this prefix belong to the system.
 const SYSTEM_GROUP_PREFIX: &str = "CID_RMQ_SYS_";
 
+/// True for a group that every broker has, or that is the broker's own.
+pub(crate) fn is_system_group(group: &str) -> bool {
+    BOOT_GROUPS.contains(&group) || group.starts_with(SYSTEM_GROUP_PREFIX)
+}
+
 /// Number of the bit that forbids a group to read a topic.
 const FORBIDS_READING: u32 = 2;
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use boostermq_remoting::body::{SubscriptionGroupConfig, TopicConfig};
+use boostermq_remoting::body::{ConsumeType, SubscriptionGroupConfig, TopicConfig};
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::header::{DecodeHeader, HeaderHead};
 use boostermq_remoting::names::{QueueId, Topic};
@@ -21,6 +21,7 @@ use boostermq_store::{GetOutcome, GetRequest, GetStatus, MessageFilter};
 use crate::broker::Broker;
 use crate::filter::{ExpressionType, Subscription};
 use crate::long_polling::HeldPull;
+use crate::metadata::is_system_group;
 use crate::response_error::{self, Forbidden};
 
 /// Most messages one pull may ask for; the store's own limits are lower (facts/protocol-client.md 3.5).
@@ -124,6 +125,14 @@ impl PullSession {
                 "The broker does not support consumer to filter message by {kind}"
             )));
         }
+        if settings.broker.reject_pull_consumer_enable
+            && !is_pushed_to(broker, &header.consumer_group, incoming.connection)
+        {
+            return Err(ResponseError::new(
+                ResponseCode::SUBSCRIPTION_NOT_EXIST,
+                "the consumer's group info not exist, or the pull consumer is rejected by server",
+            ));
+        }
         if let Some(offset) = broker.offsets.take_reset(&header.consumer_group, &header.topic, queue_id) {
             return Err(moved(broker, known, queue_id, QueueOffset(offset)));
         }
@@ -199,6 +208,16 @@ impl PullSession {
     }
 }
 
+/// True for members of a group that is pushed to, and for groups of the system: `rejectPullConsumerEnable` is not about
+/// them.
+fn is_pushed_to(broker: &Broker, group: &str, connection: &Connection) -> bool {
+    is_system_group(group)
+        || broker.consumers.find(group).is_some_and(|group| {
+            group.mode().0 != Some(ConsumeType::Actively)
+                || group.members().iter().any(|member| member.connection.id() == connection.id())
+        })
+}
+
 /// The subscription that filters a pull: its own, or the group's from the heartbeat.
 fn find_subscription(
     broker: &Broker,
@@ -260,6 +279,7 @@ fn moved(broker: &Broker, known: &Known, queue_id: QueueId, offset: QueueOffset)
 impl Pull {
     /// Reads once. An answer with messages is written at once; any other outcome is given back.
     pub(crate) fn read(&self, broker: &Broker, out: &mut Outbox) -> Option<GetOutcome> {
+        let begun = Instant::now();
         let read = broker.store.get(&GetRequest {
             topic: self.topic.as_str(),
             queue_id: self.queue_id,
@@ -267,6 +287,7 @@ impl Pull {
             max_messages: self.max_messages,
             filter: self.filter.as_deref().map(|filter| filter as &dyn MessageFilter),
         });
+        broker.stats.read_took(begun.elapsed());
         let outcome = match read {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -356,3 +377,6 @@ pub(crate) fn answer_held(broker: &Broker, held: HeldPull) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! 3.3. Upstream: `SendMessageProcessor`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use boostermq_remoting::body::{TopicConfig, TopicFilterType};
 use boostermq_remoting::code::{ResponseCode, version};
@@ -135,6 +136,7 @@ impl SendSession {
         let Some(target) = self.target.as_mut() else {
             return Err(ResponseError::system("the topic was lost between two steps"));
         };
+        check_permission(broker, &target.config)?;
         let queue_id = check_queue(&header, &target.config)?;
         if header.batch == Some(true) {
             return self.prepare_batch(broker, incoming, question, &header, queue_id);
@@ -225,6 +227,7 @@ impl SendSession {
         let mut queue = None;
         let mut queue_id = queue_id;
         let dead_letter;
+        let mut is_dead = false;
         if topic.starts_with(RETRY_TOPIC_PREFIX) {
             let given_up = retry::is_given_up_by_send(broker, header, incoming.header.version >= version::V3_4_9)?;
             if let Some(dlq) = given_up {
@@ -233,11 +236,15 @@ impl SendSession {
                 queue_id = QueueId(0);
                 queue = Some(broker.store.queue(&dead_letter, queue_id));
                 delay_level = 0;
+                is_dead = true;
             }
             reconsume_times = reconsume_times.max(0);
         }
         self.properties.clear();
         self.properties.extend_from_slice(plain.as_bytes());
+        if is_dead {
+            retry::append_dead_letter_origin(&mut self.properties, Properties(given));
+        }
         let start = self.unique_keys.len();
         match seen.unique_key {
             Some(key) => self.unique_keys.push_str(key),
@@ -367,9 +374,10 @@ impl SendSession {
         if self.pending.is_empty() {
             return;
         }
+        let begun = Instant::now();
         match broker.store.append(&mut self.batch) {
             Ok(end) => {
-                broker.stats.stored(self.batch.receipts());
+                broker.stats.stored(self.batch.receipts(), begun.elapsed());
                 let mut waiting = Vec::new();
                 for pending in &self.pending {
                     let receipts =
@@ -412,7 +420,7 @@ fn answer_when_flushed(
     end: boostermq_remoting::offsets::PhysicalOffset,
     waiting: Vec<Stored>,
 ) {
-    let deadline = std::time::Instant::now() + broker.limits.sync_flush;
+    let deadline = Instant::now() + broker.limits.sync_flush;
     let (broker_again, connection) = (broker.clone(), connection.clone());
     let done = move |outcome: FlushOutcome| {
         let code = match outcome {
@@ -497,6 +505,22 @@ fn check_open(broker: &Broker) -> Result<(), ResponseError> {
     Ok(())
 }
 
+/// Messages that need an order go nowhere else while the broker may not be written: their producers have to wait. What
+/// has none goes elsewhere by the clients' own choice and is not refused (facts/semantics.md 2.1 a, f).
+fn check_permission(broker: &Broker, config: &TopicConfig) -> Result<(), ResponseError> {
+    if !config.order {
+        return Ok(());
+    }
+    let settings = broker.settings.read();
+    if settings.broker.broker_permission as i32 & TopicConfig::PERM_WRITE == 0 {
+        return Err(response_error::no_permission(format!(
+            "the broker[{}] sending message is forbidden",
+            settings.broker.broker_ip1
+        )));
+    }
+    Ok(())
+}
+
 fn check_queue(header: &SendMessageRequestHeader<'_>, config: &TopicConfig) -> Result<QueueId, ResponseError> {
     let count = config.write_queue_nums.max(config.read_queue_nums);
     if header.queue_id >= count {
@@ -564,3 +588,6 @@ impl<'a> SeenProperties<'a> {
         seen
     }
 }
+
+#[cfg(test)]
+mod tests;

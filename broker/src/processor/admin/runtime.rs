@@ -54,6 +54,12 @@ fn totals(broker: &Broker, put: &mut impl FnMut(&str, String)) {
     put("putMessageSizeTotal", bytes.to_string());
     put("putMessageFailedTimes", failures.to_string());
     put("putMessageAverageSize", format!("{:?}", bytes as f64 / messages.max(1) as f64));
+    let puts = broker.stats.puts();
+    put("putMessageEntireTimeMax", puts.longest_ms().to_string());
+    put("putMessageDistributeTime", puts.distribution());
+    put("putLatency99", format!("{:.2}", puts.percentile_ms(0.99)));
+    put("putLatency999", format!("{:.2}", puts.percentile_ms(0.999)));
+    put("getMessageEntireTimeMax", broker.stats.longest_get_ms().to_string());
     let (stored, handed_out) = broker.stats.days();
     for (name, counts) in [("msgPutTotal", stored), ("msgGetTotal", handed_out)] {
         for (moment, count) in ["YesterdayMorning", "TodayMorning", "TodayNow"].iter().zip(counts) {
@@ -147,15 +153,4 @@ fn human_bytes(bytes: i64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::human_bytes;
-
-    #[test]
-    fn bytes_are_written_as_upstream_writes_them() {
-        for (bytes, text) in
-            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (252 << 30, "252.0 GiB"), (i64::MAX, "8.0 EiB")]
-        {
-            assert_eq!(human_bytes(bytes), text);
-        }
-    }
-}
+mod tests;
