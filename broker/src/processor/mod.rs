@@ -8,3 +8,5 @@ pub(crate) mod query;
 pub(crate) mod relay;
 pub(crate) mod send;
 pub(crate) mod send_back;
+#[cfg(test)]
+mod tests;

@@ -48,3 +48,6 @@ pub(crate) fn view_message_by_id(broker: &Arc<Broker>, request: Request<ViewMess
         record.ok_or_else(|| ResponseError::system(format!("can not find message by the offset, {offset}")))?;
     Ok(Response::success().body(record))
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,3 +124,6 @@ impl Origin {
         properties
     }
 }
+
+#[cfg(test)]
+mod tests;

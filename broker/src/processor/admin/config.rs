@@ -62,3 +62,6 @@ pub(crate) fn update_broker_config(broker: &Arc<Broker>, request: Request<Update
     *version = version.next(0, broker.clock.now_ms());
     Ok(Response::success())
 }
+
+#[cfg(test)]
+mod tests;
