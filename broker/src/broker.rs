@@ -13,6 +13,7 @@ use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
 use boostermq_remoting::net::MemoryBudget;
 use boostermq_remoting::net::connection::Port;
 use boostermq_remoting::net::server::{Server, ServerLimits, bind, serve};
+use boostermq_remoting::net::threads::NetworkThreads;
 use boostermq_remoting::router::{ResponseError, Router};
 use boostermq_store::clock::{Clock, SystemClock};
 use boostermq_store::{Arrival, ArrivalListener, MessageStore, StoreOptions};
@@ -186,6 +187,7 @@ impl Broker {
             idle: broker.settings.read().broker.server.server_channel_max_idle_time_seconds.into(),
             unwritten: UNWRITTEN_MAX,
             memory: Arc::new(MemoryBudget::new(CONNECTION_MEMORY)),
+            threads: NetworkThreads::start(std::thread::available_parallelism().map_or(1, usize::from))?,
         };
         let servers = vec![
             serve(main, Port::Main, broker.clone(), limits.clone())?,

@@ -101,11 +101,13 @@ pub fn run(start: Start) -> anyhow::Result<()> {
             tracing::info!("{} is set and does nothing here: {why}", row.key);
         }
     }
+    // Everything but the connections themselves, which have threads of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_name("network")
+        .worker_threads(2)
+        .thread_name("background")
         .enable_all()
         .build()
-        .context("no threads for the network can be started")?;
+        .context("no background threads can be started")?;
     runtime.block_on(serve(settings, machine, embeds, began))
 }
 

@@ -12,6 +12,7 @@ use boostermq_remoting::net::MemoryBudget;
 use boostermq_remoting::net::connection::{Connection, Port};
 use boostermq_remoting::net::outbox::Outbox;
 use boostermq_remoting::net::server::{Incoming, Server, ServerLimits, Service, bind, serve};
+use boostermq_remoting::net::threads::NetworkThreads;
 use boostermq_remoting::request::RequestKind;
 use boostermq_remoting::request::cluster::RegisterBroker;
 use boostermq_remoting::router::Router;
@@ -35,6 +36,8 @@ mod routes;
 
 /// Connections served at once. Clients hold one each; a file descriptor goes with every one.
 const CONNECTIONS_MAX: usize = 65_536;
+/// Threads that serve connections: one answers far more routes than a cluster asks for.
+const NETWORK_THREADS: usize = 1;
 /// Unwritten answers of one connection, in bytes: four of the largest.
 const UNWRITTEN_MAX: usize = 64 * 1024 * 1024;
 /// What all connections hold in buffers, in bytes.
@@ -109,6 +112,7 @@ pub async fn start(config: NamesrvConfig) -> Result<Running, StartError> {
         idle: config.server.server_channel_max_idle_time_seconds.duration(),
         unwritten: UNWRITTEN_MAX,
         memory: Arc::new(MemoryBudget::new(CONNECTION_MEMORY_MAX)),
+        threads: NetworkThreads::start(NETWORK_THREADS)?,
     };
     let scan = config.scan_not_active_broker_interval.duration();
     let (notices, told) = mpsc::channel(notify::WAITING_MAX);

@@ -23,11 +23,6 @@ use crate::mmap::{AppendRegion, RegionError};
 /// Bytes that are zeroed and synced at a time.
 const ZERO_CHUNK: usize = 8 << 20;
 
-/// Bytes brought into the page cache at a time, ahead of the appends that fill them.
-const WARM_CHUNK: usize = 64 << 10;
-/// What they are brought in with.
-static ZEROS: [u8; WARM_CHUNK] = [0; WARM_CHUNK];
-
 /// A mapped file of the log.
 pub(crate) struct MappedFile {
     path: PathBuf,
@@ -78,11 +73,6 @@ impl MappedFile {
             zero(&file, 0, size, go_on).map_err(FileError::at("zeroing the file", &path))?;
         }
         Self::map(file, path, base, size, 0)
-    }
-
-    /// The first chunk that an append from `position` on may write zeros to.
-    pub(crate) fn first_cold(&self, position: usize) -> usize {
-        position.next_multiple_of(WARM_CHUNK).min(self.size())
     }
 
     fn map(file: File, path: PathBuf, base: i64, size: u64, published: usize) -> Result<Self, FileError> {
@@ -149,28 +139,17 @@ impl MappedFile {
     /// Writes `bytes` at `position` of the file, which must be the end of what can be read, and makes all readable
     /// up to `next_end`.
     ///
+    /// Written by the file's descriptor and read through the map, which shows the same page-cache pages. Writing through
+    /// the map costs more than the system call: a fault on a reserved page reads ahead and zeroes megabytes, and every
+    /// flush must protect each page again, with an interrupt to the other processors (a quarter of all processor time
+    /// under load). A batch goes in with one call. Should the call fail, the bytes go through the map: the space is
+    /// reserved, and real trouble shows at the next sync.
+    ///
     /// # Errors
     /// [`RegionError`], and nothing is written.
     pub(crate) fn append(&self, position: usize, bytes: &[u8], next_end: usize) -> Result<(), RegionError> {
-        self.region.append_padded(position, bytes, next_end)
-    }
-
-    /// Brings the pages up to `end` into the page cache, chunk by chunk, by writing zeros to them; nothing at or after
-    /// `warmed` may hold data. Returns up to where it went, a chunk's boundary.
-    ///
-    /// A fault on a page that was only reserved makes the kernel read ahead: it takes up to the disk's whole read-ahead
-    /// (8 MiB and more) as large pages and zeroes them, at 2.8 us for each 1,200 bytes appended later. Zeros written in
-    /// pieces of this size cost a tenth of that, the copy included. (Measured on ext4, Linux 6.)
-    pub(crate) fn warm(&self, warmed: usize, end: usize) -> usize {
-        let mut warmed = warmed;
-        while warmed < end.min(self.size()) {
-            let length = (WARM_CHUNK - warmed % WARM_CHUNK).min(self.size() - warmed);
-            let zeros = ZEROS.get(..length).unwrap_or(&ZEROS);
-            // The space is reserved: a write that fails leaves the page to the fault, which tells of real trouble.
-            let _ = self.file.write_all_at(zeros, warmed as u64);
-            warmed += length;
-        }
-        warmed
+        let by_file = |bytes: &[u8]| self.file.write_all_at(bytes, position as u64).is_ok();
+        self.region.append_padded(position, bytes, next_end, by_file)
     }
 
     /// Waits until everything written so far is on disk.

@@ -101,7 +101,7 @@ impl AppendRegion {
             return None;
         }
         // SAFETY: `end <= published <= len` was checked just above, so the range lies inside the map. Published bytes
-        // are written by nobody: `append_padded` writes at and above `published` only, and `reset_published`,
+        // are written by nobody: `append_padded` and its `by_file` write at and above `published` only, and `reset_published`,
         // the one function that lowers it, needs `&mut self`, which the borrow returned here excludes.
         #[expect(unsafe_code, reason = "lending mapped bytes; see SAFETY")]
         Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(position), length) })
@@ -110,9 +110,18 @@ impl AppendRegion {
     /// Writes `bytes` at `position`, which must be the published end, and publishes up to `next_end`
     /// (`>= position + bytes.len()`; what lies between keeps the content it has, normally zeros).
     ///
+    /// `by_file` is asked to write them into the mapped file at `position`; when it says that it did not, they are copied
+    /// into the map.
+    ///
     /// # Errors
     /// [`RegionError`]; nothing is written then.
-    pub(crate) fn append_padded(&self, position: usize, bytes: &[u8], next_end: usize) -> Result<(), RegionError> {
+    pub(crate) fn append_padded(
+        &self,
+        position: usize,
+        bytes: &[u8],
+        next_end: usize,
+        by_file: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<(), RegionError> {
         let full = RegionError::Full { position, length: bytes.len(), capacity: self.len() };
         let written_end = position.checked_add(bytes.len()).ok_or(full)?;
         if written_end > next_end || next_end > self.len() {
@@ -122,6 +131,10 @@ impl AppendRegion {
         let claim = self.claimed.compare_exchange(position, next_end, Ordering::Acquire, Ordering::Relaxed);
         if let Err(end) = claim {
             return Err(RegionError::NotAtEnd { position, end });
+        }
+        if by_file(bytes) {
+            self.published.store(next_end, Ordering::Release);
+            return Ok(());
         }
         // SAFETY: `written_end <= next_end <= len` was checked above, so the range lies inside the map. The exchange
         // above succeeded, which it does for one caller only until `published` reaches `next_end`: no other write
@@ -141,7 +154,7 @@ impl AppendRegion {
     /// As [`AppendRegion::append_padded`].
     #[cfg(test)]
     pub(crate) fn append(&self, position: usize, bytes: &[u8]) -> Result<(), RegionError> {
-        self.append_padded(position, bytes, position.saturating_add(bytes.len()))
+        self.append_padded(position, bytes, position.saturating_add(bytes.len()), |_| false)
     }
 
     /// Sets the published end, up or down. Exclusive access proves that no slice is lent out.
@@ -244,7 +257,7 @@ mod tests {
         assert!(region.slice(0, 6).is_none());
         assert!(region.slice(usize::MAX, 2).is_none());
         assert_eq!(region.append(0, b"again"), Err(RegionError::NotAtEnd { position: 0, end: 5 }));
-        region.append_padded(5, b"x", 4096).unwrap();
+        region.append_padded(5, b"x", 4096, |_| false).unwrap();
         assert_eq!(region.published(), 4096);
         assert_eq!(region.slice(5, 2).unwrap(), b"x\0");
         assert!(matches!(region.append(4096, b"y"), Err(RegionError::Full { .. })));

@@ -9,6 +9,7 @@ pub mod outbox;
 pub mod server;
 #[cfg(test)]
 mod tests;
+pub mod threads;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::MemoryBudget;
 use super::connection::{Connection, ConnectionId, Port};
 use super::outbox::Outbox;
+use super::threads::NetworkThreads;
 use crate::command::RemotingCommand;
 use crate::frame::{FRAME_PREFIX_LENGTH, Frame, Split, split};
 use crate::header::{HeaderScratch, HeaderView, decode};
@@ -42,6 +43,8 @@ pub struct ServerLimits {
     pub unwritten: usize,
     /// What all connections hold in buffers.
     pub memory: Arc<MemoryBudget>,
+    /// Who serves them.
+    pub threads: Arc<NetworkThreads>,
 }
 
 /// One request as it arrived.
@@ -184,7 +187,19 @@ async fn accept<S: Service>(
                     tracing::warn!(%peer, limit = limits.connections, "refused a connection: the limit is reached");
                     continue;
                 }
-                tokio::spawn(run(stream, peer, port, service.clone(), limits.clone(), stop.clone(), open.clone()));
+                // The socket is taken from this runtime and given to the one that will serve it.
+                let given = stream.into_std();
+                let run = {
+                    let (service, limits, stop, open) = (service.clone(), limits.clone(), stop.clone(), open.clone());
+                    async move {
+                        let count = Count(open);
+                        match given.and_then(TcpStream::from_std) {
+                            Ok(stream) => run(stream, peer, port, service, limits, stop, count).await,
+                            Err(error) => tracing::warn!(%peer, %error, "an accepted connection cannot be served"),
+                        }
+                    }
+                };
+                limits.threads.pick().spawn(run);
             }
             Err(error) => {
                 // Out of descriptors, mostly: wait for some to be given back instead of spinning.
@@ -195,7 +210,7 @@ async fn accept<S: Service>(
     }
 }
 
-/// Calls [`Service::close`] and counts down whatever ends the task, a panic included.
+/// Calls [`Service::close`] whatever ends the task, a panic included.
 struct Open<S: Service> {
     service: Arc<S>,
     connection: Arc<Connection>,
@@ -203,7 +218,19 @@ struct Open<S: Service> {
     limits: ServerLimits,
     /// Bytes taken from the memory budget.
     taken: usize,
-    open: Arc<OpenConnections>,
+    /// Dropped last: the connection counts until everything else is done.
+    _count: Count,
+}
+
+/// One connection among those that are open.
+struct Count(Arc<OpenConnections>);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.none.notify_waiters();
+        }
+    }
 }
 
 impl<S: Service> Drop for Open<S> {
@@ -213,9 +240,6 @@ impl<S: Service> Drop for Open<S> {
             self.service.close(session, &self.connection);
         }
         self.limits.memory.give(self.taken);
-        if self.open.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.open.none.notify_waiters();
-        }
     }
 }
 
@@ -226,7 +250,7 @@ async fn run<S: Service>(
     service: Arc<S>,
     limits: ServerLimits,
     mut stop: watch::Receiver<bool>,
-    open: Arc<OpenConnections>,
+    count: Count,
 ) {
     let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
     let peer = canonical(peer);
@@ -237,7 +261,7 @@ async fn run<S: Service>(
     let session = Some(service.open(&connection));
     let idle = limits.idle;
     let mut task = Task {
-        open: Open { service, connection, session, limits, taken: 0, open },
+        open: Open { service, connection, session, limits, taken: 0, _count: count },
         stream,
         buffer: Vec::new(),
         start: 0,
@@ -319,7 +343,9 @@ enum ConnectionError {
     Frame(#[from] crate::frame::FrameError),
     #[error("malformed header: {0}")]
     Header(#[from] crate::header::HeaderError),
-    #[error("the memory for the buffers of all connections is used up ({0} bytes are held); fewer or smaller requests at once would fit")]
+    #[error(
+        "the memory for the buffers of all connections is used up ({0} bytes are held); fewer or smaller requests at once would fit"
+    )]
     Memory(usize),
 }
 

@@ -10,6 +10,7 @@ use super::client::{CallError, Client};
 use super::connection::{Connection, Port};
 use super::outbox::Outbox;
 use super::server::{Incoming, Server, ServerLimits, Service, bind, serve};
+use super::threads::NetworkThreads;
 use crate::code::{RequestCode, ResponseCode};
 use crate::command::RemotingCommand;
 use crate::frame::{HeaderCodec, Split, split};
@@ -59,7 +60,13 @@ impl Service for Echo {
 
 fn start(connections: usize, idle: Duration, memory: usize) -> Server {
     let listener = bind(([127, 0, 0, 1], 0).into(), 16).unwrap();
-    let limits = ServerLimits { connections, idle, unwritten: 64 << 20, memory: Arc::new(MemoryBudget::new(memory)) };
+    let limits = ServerLimits {
+        connections,
+        idle,
+        unwritten: 64 << 20,
+        memory: Arc::new(MemoryBudget::new(memory)),
+        threads: NetworkThreads::start(2).unwrap(),
+    };
     serve(listener, Port::Main, Arc::new(Echo), limits).unwrap()
 }
 

@@ -133,13 +133,9 @@ pub(super) struct Tail {
     file: Option<Arc<MappedFile>>,
     /// First free byte of that file.
     position: usize,
-    /// Its bytes before are in the page cache, or hold records.
-    warmed: usize,
     /// Base of the first file, for when there is none.
     start: i64,
     last_store_timestamp: i64,
-    /// Files are zeroed before they come here.
-    is_zeroed: bool,
     /// Files taken for an append that then failed, in order.
     spare: VecDeque<Arc<MappedFile>>,
     /// Base of the file that the allocator was last asked to prepare.
@@ -147,14 +143,12 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(file: Option<Arc<MappedFile>>, end: LogEnd, is_zeroed: bool) -> Self {
+    pub(super) fn new(file: Option<Arc<MappedFile>>, end: LogEnd) -> Self {
         Self {
             position: file.as_ref().map_or(0, |file| file.published()),
-            warmed: file.as_ref().map_or(0, |file| file.first_cold(file.published())),
             file,
             start: end.offset,
             last_store_timestamp: end.store_timestamp,
-            is_zeroed,
             spare: VecDeque::new(),
             prepared: -1,
         }
@@ -326,7 +320,6 @@ impl CommitLog {
         assert!(next.is_some(), "no file was reserved for the end of the log");
         tail.file = next;
         tail.position = 0;
-        tail.warmed = 0;
         if let Some(file) = &tail.file {
             self.files.push(Arc::clone(file));
         }
@@ -340,9 +333,6 @@ fn copy(tail: &mut Tail, bytes: &[u8]) {
     }
     let Some(file) = &tail.file else { return };
     let end = tail.position + bytes.len();
-    if end > tail.warmed && !tail.is_zeroed {
-        tail.warmed = file.warm(tail.warmed, end);
-    }
     let copied = file.append(tail.position, bytes, end);
     assert!(copied.is_ok(), "{} bytes at {}: {copied:?}", bytes.len(), tail.position);
     tail.position = end;

@@ -36,7 +36,7 @@ use crate::error::FileError;
 use crate::health::Health;
 use crate::mapped_file::MappedFile;
 use crate::mapped_file_queue::MappedFileQueue;
-use crate::options::{FlushMode, StoreOptions};
+use crate::options::StoreOptions;
 use append::Tail;
 
 /// Bytes of a blank: length and magic. Every file but the last ends in one.
@@ -86,7 +86,7 @@ impl CommitLog {
     ) -> Self {
         let files = MappedFileQueue::new(files);
         Self {
-            tail: Mutex::new(Tail::new(files.last(), end, options.flush_mode == FlushMode::Sync)),
+            tail: Mutex::new(Tail::new(files.last(), end)),
             held_since: AtomicU64::new(0),
             opened: clock.instant(),
             busy_after: options.busy_after,
