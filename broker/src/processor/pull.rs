@@ -371,11 +371,12 @@ fn hold_pull(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, hol
 /// Carries a held pull out once more and answers it whatever comes of it. Runs wherever the wake-up happened.
 pub(crate) fn answer_held(broker: &Broker, held: HeldPull) {
     let HeldPull { connection, pull, .. } = held;
-    connection.send(|out| {
-        if let Some(outcome) = pull.read(broker, out) {
-            pull.answer(broker, outcome, out);
-        }
-    });
+    // Read before the connection is asked to write: nobody waits for it meanwhile.
+    let mut answer = Outbox::default();
+    if let Some(outcome) = pull.read(broker, &mut answer) {
+        pull.answer(broker, outcome, &mut answer);
+    }
+    connection.send(|out| out.append(&mut answer));
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
 use super::outbox::Outbox;
@@ -48,9 +51,14 @@ pub struct Connection {
     peer: SocketAddr,
     local: SocketAddr,
     port: Port,
-    /// Answers from other tasks, taken over by the connection's own.
-    inbox: Mutex<Outbox>,
-    inbox_limit: usize,
+    /// The socket; none for a connection that leads nowhere.
+    stream: Option<Arc<TcpStream>>,
+    /// What is to be written. Whoever adds to it also writes, as far as the socket takes it: an answer from another thread
+    /// need not wake this connection's own.
+    outbox: Mutex<Outbox>,
+    outbox_limit: usize,
+    /// Something was written since the connection's task last asked.
+    has_written: AtomicBool,
     wake: Notify,
     closing: AtomicBool,
     questions: Mutex<HashMap<i32, oneshot::Sender<RemotingCommand>>>,
@@ -64,14 +72,23 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(id: ConnectionId, peer: SocketAddr, local: SocketAddr, port: Port, inbox_limit: usize) -> Self {
+    pub(crate) fn new(
+        id: ConnectionId,
+        peer: SocketAddr,
+        local: SocketAddr,
+        port: Port,
+        outbox_limit: usize,
+        stream: Option<Arc<TcpStream>>,
+    ) -> Self {
         Self {
             id,
             peer,
             local,
             port,
-            inbox: Mutex::new(Outbox::default()),
-            inbox_limit,
+            stream,
+            outbox: Mutex::new(Outbox::default()),
+            outbox_limit,
+            has_written: AtomicBool::new(false),
             wake: Notify::new(),
             closing: AtomicBool::new(false),
             questions: Mutex::new(HashMap::new()),
@@ -83,7 +100,7 @@ impl Connection {
     #[must_use]
     pub fn detached(id: u64) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::new(ConnectionId(id), nowhere, nowhere, Port::Main, 1 << 20)
+        Self::new(ConnectionId(id), nowhere, nowhere, Port::Main, 1 << 20, None)
     }
 
     /// Its identity.
@@ -123,24 +140,63 @@ impl Connection {
         self.wake.notify_one();
     }
 
-    /// Queues frames from another task. Nothing happens when the connection is closed; a peer that lets more than
-    /// its bound pile up is closed.
+    /// Writes frames from any task: what the socket does not take at once waits for it. Nothing happens when the
+    /// connection is closed; a peer that lets more than its bound pile up is closed.
     pub fn send(&self, write: impl FnOnce(&mut Outbox)) {
         if !self.is_open() {
             return;
         }
-        let over = {
-            let mut inbox = self.inbox.lock();
-            write(&mut inbox);
-            inbox.pending() > self.inbox_limit
-        };
-        if over {
-            tracing::warn!(peer = %self.peer, limit = self.inbox_limit, "closing a connection: its peer does not read its answers");
-            self.closing.store(true, Ordering::Release);
-            self.questions.lock().clear();
-            *self.inbox.lock() = Outbox::default();
+        let mut outbox = self.outbox.lock();
+        write(&mut outbox);
+        let broke = self.write_some(&mut outbox).is_err();
+        let is_over = outbox.pending() > self.outbox_limit;
+        if broke || is_over {
+            *outbox = Outbox::default();
         }
-        self.wake.notify_one();
+        let waits = !outbox.is_empty();
+        drop(outbox);
+        if is_over {
+            tracing::warn!(
+                peer = %self.peer, limit = self.outbox_limit, "closing a connection: its peer does not read its answers"
+            );
+        }
+        if broke || is_over {
+            self.close();
+        } else if waits {
+            // The connection's task waits until the socket takes more.
+            self.wake.notify_one();
+        }
+    }
+
+    fn write_some(&self, outbox: &mut Outbox) -> io::Result<()> {
+        self.has_written.store(true, Ordering::Relaxed);
+        match &self.stream {
+            Some(stream) => outbox.write_with(|slices| stream.try_write_vectored(slices)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes `own` behind what others left unwritten; how many bytes still wait for the socket.
+    ///
+    /// # Errors
+    /// The socket's, which end the connection.
+    pub(crate) fn flush(&self, own: &mut Outbox) -> io::Result<usize> {
+        let mut outbox = self.outbox.lock();
+        outbox.append(own);
+        if !outbox.is_empty() {
+            self.write_some(&mut outbox)?;
+        }
+        Ok(outbox.pending())
+    }
+
+    /// True when something was written since this was last asked.
+    pub(crate) fn take_written(&self) -> bool {
+        self.has_written.swap(false, Ordering::Relaxed)
+    }
+
+    /// Gives memory back while nothing is to be written.
+    pub(crate) fn release(&self) {
+        self.outbox.lock().release();
     }
 
     /// Sends a request that wants no answer.
@@ -189,15 +245,6 @@ impl Connection {
         if let Some(sender) = self.questions.lock().remove(&answer.opaque) {
             let _ = sender.send(answer);
         }
-    }
-
-    /// Moves what others queued to the end of `out`.
-    pub(crate) fn take_inbox(&self, out: &mut Outbox) {
-        out.append(&mut self.inbox.lock());
-    }
-
-    pub(crate) fn has_inbox(&self) -> bool {
-        !self.inbox.lock().is_empty()
     }
 
     pub(crate) async fn woken(&self) {

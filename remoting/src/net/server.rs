@@ -257,7 +257,8 @@ async fn run<S: Service>(
     let local = stream.local_addr().map_or(peer, canonical);
     let _ = stream.set_nodelay(true);
     let id = ConnectionId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
-    let connection = Arc::new(Connection::new(id, peer, local, port, limits.unwritten));
+    let stream = Arc::new(stream);
+    let connection = Arc::new(Connection::new(id, peer, local, port, limits.unwritten, Some(stream.clone())));
     let session = Some(service.open(&connection));
     let idle = limits.idle;
     let mut task = Task {
@@ -268,6 +269,7 @@ async fn run<S: Service>(
         end: 0,
         scratch: HeaderScratch::default(),
         out: Outbox::default(),
+        unwritten: 0,
         more: false,
     };
     let mut active = Instant::now();
@@ -276,23 +278,18 @@ async fn run<S: Service>(
     let mut deadline = None;
     if let Err(error) = async {
         loop {
-            task.open.connection.take_inbox(&mut task.out);
-            if !task.out.is_empty() {
-                task.write()?;
-            }
+            task.write()?;
             let closing = deadline.is_some() || !task.open.connection.is_open();
             if closing {
-                if task.out.is_empty() && !task.open.connection.has_inbox()
-                    || !task.open.connection.is_open() && deadline.is_none()
-                {
+                if task.unwritten == 0 || deadline.is_none() {
                     return Ok(());
                 }
-            } else if task.more && task.out.pending() < READ_PAUSE {
+            } else if task.more && task.unwritten < READ_PAUSE {
                 task.handle()?;
                 continue;
             }
-            let reading = !closing && task.out.pending() < READ_PAUSE;
-            let interest = match (reading, task.out.is_empty()) {
+            let reading = !closing && task.unwritten < READ_PAUSE;
+            let interest = match (reading, task.unwritten == 0) {
                 (true, true) => Interest::READABLE,
                 (true, false) => Interest::READABLE | Interest::WRITABLE,
                 (false, false) => Interest::WRITABLE,
@@ -309,6 +306,9 @@ async fn run<S: Service>(
                 () = &mut timer => {
                     if let Some(deadline) = deadline && Instant::now() >= deadline {
                         return Ok(());
+                    }
+                    if task.open.connection.take_written() {
+                        active = Instant::now();
                     }
                     if active.elapsed() >= idle {
                         tracing::debug!(%peer, "closing an idle connection");
@@ -351,13 +351,15 @@ enum ConnectionError {
 
 struct Task<S: Service> {
     open: Open<S>,
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     buffer: Vec<u8>,
     /// Unread bytes are `buffer[start..end]`.
     start: usize,
     end: usize,
     scratch: HeaderScratch,
     out: Outbox,
+    /// Bytes that wait for the peer to read.
+    unwritten: usize,
     /// Unread bytes may hold a whole frame: handling stopped because the peer must read first.
     more: bool,
 }
@@ -428,6 +430,7 @@ impl<S: Service> Task<S> {
             self.open.limits.memory.give(std::mem::take(&mut self.open.taken));
             self.scratch = HeaderScratch::default();
             self.out.release();
+            self.open.connection.release();
         }
     }
 
@@ -439,7 +442,7 @@ impl<S: Service> Task<S> {
         let connection = &self.open.connection;
         let mut failed = None;
         while self.end - self.start >= FRAME_PREFIX_LENGTH {
-            if self.out.pending() >= READ_PAUSE {
+            if self.unwritten + self.out.pending() >= READ_PAUSE {
                 self.more = true;
                 break;
             }
@@ -480,8 +483,7 @@ impl<S: Service> Task<S> {
     }
 
     fn write(&mut self) -> Result<(), ConnectionError> {
-        let stream = &self.stream;
-        self.out.write_with(|slices| stream.try_write_vectored(slices))?;
+        self.unwritten = self.open.connection.flush(&mut self.out)?;
         Ok(())
     }
 }
