@@ -187,6 +187,8 @@ async fn accept<S: Service>(
                     tracing::warn!(%peer, limit = limits.connections, "refused a connection: the limit is reached");
                     continue;
                 }
+                // Taken here, so that numbers follow the order of arrival.
+                let id = ConnectionId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
                 // The socket is taken from this runtime and given to the one that will serve it.
                 let given = stream.into_std();
                 let run = {
@@ -194,7 +196,7 @@ async fn accept<S: Service>(
                     async move {
                         let count = Count(open);
                         match given.and_then(TcpStream::from_std) {
-                            Ok(stream) => run(stream, peer, port, service, limits, stop, count).await,
+                            Ok(stream) => run(Accepted { stream, id, peer, port }, service, limits, stop, count).await,
                             Err(error) => tracing::warn!(%peer, %error, "an accepted connection cannot be served"),
                         }
                     }
@@ -243,20 +245,26 @@ impl<S: Service> Drop for Open<S> {
     }
 }
 
-async fn run<S: Service>(
+/// A connection that came in.
+struct Accepted {
     stream: TcpStream,
+    id: ConnectionId,
     peer: SocketAddr,
     port: Port,
+}
+
+async fn run<S: Service>(
+    accepted: Accepted,
     service: Arc<S>,
     limits: ServerLimits,
     mut stop: watch::Receiver<bool>,
     count: Count,
 ) {
+    let Accepted { stream, id, peer, port } = accepted;
     let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
     let peer = canonical(peer);
     let local = stream.local_addr().map_or(peer, canonical);
     let _ = stream.set_nodelay(true);
-    let id = ConnectionId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
     let stream = Arc::new(stream);
     let connection = Arc::new(Connection::new(id, peer, local, port, limits.unwritten, Some(stream.clone())));
     let session = Some(service.open(&connection));
