@@ -5,7 +5,7 @@
 //! 3.3. Upstream: `SendMessageProcessor`.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use boostermq_remoting::body::{TopicConfig, TopicFilterType};
 use boostermq_remoting::code::{ResponseCode, version};
@@ -20,6 +20,7 @@ use boostermq_remoting::names::{QueueId, RETRY_TOPIC_PREFIX, Topic};
 use boostermq_remoting::net::connection::Connection;
 use boostermq_remoting::net::outbox::Outbox;
 use boostermq_remoting::net::server::Incoming;
+use boostermq_remoting::offsets::PhysicalOffset;
 use boostermq_remoting::request::send::SendMessageRequestHeader;
 use boostermq_remoting::router::{Question, Response, ResponseError};
 use boostermq_store::consume_queue::ConsumeQueue;
@@ -28,6 +29,8 @@ use boostermq_store::{AppendBatch, AppendReceipt, FlushOutcome};
 use crate::broker::Broker;
 use crate::{response_error, retry, schedule};
 
+/// How long the first send to a new topic waits for the name servers: clients give up after 3 s.
+const REGISTRATION_WAIT: Duration = Duration::from_secs(1);
 /// Encoded bytes of one append; more is appended in several.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
@@ -59,6 +62,8 @@ struct Target {
     topic: Topic,
     config: Arc<TopicConfig>,
     queues: Vec<Option<Arc<ConsumeQueue>>>,
+    /// This connection's send made it, and has not been answered.
+    is_new: bool,
 }
 
 /// A send whose records are in the batch.
@@ -73,6 +78,9 @@ struct PendingSend {
     unique_key: (usize, usize),
     /// Whether it waits for the disk.
     waits: bool,
+    /// Whether it made its topic, and waits until the name servers know it: a client that has its answer may ask at once
+    /// for the route.
+    registers: bool,
 }
 
 /// What the answer to one stored send says.
@@ -143,10 +151,24 @@ impl SendSession {
         }
         let first = self.batch.len();
         let waits = self.prepare_single(broker, incoming, &header, queue_id)?;
+        let registers = self.made_topic();
         let unique_key = (self.unique_keys.len(), self.unique_keys.len());
-        self.pending.push(PendingSend { question, first, count: 1, queue_id: queue_id.0, unique_key, waits });
+        self.pending.push(PendingSend {
+            question,
+            first,
+            count: 1,
+            queue_id: queue_id.0,
+            unique_key,
+            waits,
+            registers,
+        });
         self.note_unique_key();
         Ok(())
+    }
+
+    /// True for the one send that made its topic.
+    fn made_topic(&mut self) -> bool {
+        self.target.as_mut().is_some_and(|target| std::mem::take(&mut target.is_new))
     }
 
     /// Moves the unique key that [`Self::prepare_single`] left at the end of the keys into the last pending send.
@@ -178,6 +200,7 @@ impl SendSession {
             return Err(response_error::no_permission(format!("Sending message to topic[{topic}] is forbidden.")));
         }
         let known = broker.topics.find(topic.as_str());
+        let is_new = known.is_none();
         let created = || {
             broker.topics.create_for_send(
                 &topic,
@@ -195,7 +218,7 @@ impl SendSession {
         })?;
         let count = config.write_queue_nums.max(config.read_queue_nums).max(0) as usize;
         let queues = vec![None; count];
-        self.target = Some(Target { generation, topic, config, queues });
+        self.target = Some(Target { generation, topic, config, queues, is_new });
         Ok(())
     }
 
@@ -261,6 +284,11 @@ impl SendSession {
         append(&mut self.properties, property::CLUSTER, broker.identity.cluster.as_str());
         let delayed = (delay_level > 0).then(|| schedule::delay_target(delay_level, broker.schedule.levels()));
         if let Some(target) = &delayed {
+            let level = target.queue_id.to_wire() + 1;
+            if level != delay_level {
+                // A level past the last is stored as the last: of two entries the later counts.
+                append(&mut self.properties, property::DELAY, &level.to_string());
+            }
             schedule::append_real_destination(&mut self.properties, topic, queue_id);
             queue = Some(broker.store.queue(&target.topic, target.queue_id));
         }
@@ -359,7 +387,16 @@ impl SendSession {
         }
         self.unique_keys.push_str(given.unique_key.unwrap_or_default());
         let waits = waits && broker.waits_for_flush();
-        self.pending.push(PendingSend { question, first, count, queue_id: queue_id.0, unique_key: (0, 0), waits });
+        let registers = self.made_topic();
+        self.pending.push(PendingSend {
+            question,
+            first,
+            count,
+            queue_id: queue_id.0,
+            unique_key: (0, 0),
+            waits,
+            registers,
+        });
         self.note_unique_key();
         Ok(())
     }
@@ -378,13 +415,14 @@ impl SendSession {
         match broker.store.append(&mut self.batch) {
             Ok(end) => {
                 broker.stats.stored(self.batch.receipts(), begun.elapsed());
-                let mut waiting = Vec::new();
+                let (mut waiting, mut unregistered) = (Vec::new(), Vec::new());
                 for pending in &self.pending {
                     let receipts =
                         self.batch.receipts().get(pending.first..pending.first + pending.count).unwrap_or_default();
                     let key = self.unique_keys.get(pending.unique_key.0..pending.unique_key.1).unwrap_or_default();
-                    if pending.waits {
-                        waiting.push(Stored {
+                    if pending.waits || pending.registers {
+                        let list = if pending.registers { &mut unregistered } else { &mut waiting };
+                        list.push(Stored {
                             question: pending.question,
                             queue_id: pending.queue_id,
                             unique_key: key.to_owned(),
@@ -397,6 +435,9 @@ impl SendSession {
                 }
                 if !waiting.is_empty() {
                     answer_when_flushed(broker, connection, end, waiting);
+                }
+                if !unregistered.is_empty() {
+                    tokio::spawn(answer_when_registered(broker.clone(), connection.clone(), end, unregistered));
                 }
             }
             Err(error) => {
@@ -413,13 +454,26 @@ impl SendSession {
     }
 }
 
-/// Answers sends once their records are on disk, or says that the disk is late.
-fn answer_when_flushed(
-    broker: &Arc<Broker>,
-    connection: &Arc<Connection>,
-    end: boostermq_remoting::offsets::PhysicalOffset,
-    waiting: Vec<Stored>,
+/// Answers sends that made their topics once the name servers know these, or are too slow to be waited for.
+async fn answer_when_registered(
+    broker: Arc<Broker>,
+    connection: Arc<Connection>,
+    end: PhysicalOffset,
+    stored: Vec<Stored>,
 ) {
+    broker.registration.settled(REGISTRATION_WAIT).await;
+    if broker.waits_for_flush() {
+        return answer_when_flushed(&broker, &connection, end, stored);
+    }
+    connection.send(|out| {
+        for stored in &stored {
+            stored.answer().write(&broker, ResponseCode::SUCCESS, &stored.question, out);
+        }
+    });
+}
+
+/// Answers sends once their records are on disk, or says that the disk is late.
+fn answer_when_flushed(broker: &Arc<Broker>, connection: &Arc<Connection>, end: PhysicalOffset, waiting: Vec<Stored>) {
     let deadline = Instant::now() + broker.limits.sync_flush;
     let (broker_again, connection) = (broker.clone(), connection.clone());
     let done = move |outcome: FlushOutcome| {
@@ -434,13 +488,17 @@ fn answer_when_flushed(
                     refuse(&broker_again, response_error::poisoned(), &stored.question, out);
                     continue;
                 }
-                let answer =
-                    Answer { queue_id: stored.queue_id, unique_key: &stored.unique_key, receipts: &stored.receipts };
-                answer.write(&broker_again, code, &stored.question, out);
+                stored.answer().write(&broker_again, code, &stored.question, out);
             }
         });
     };
     broker.store.when_flushed(end, deadline, Box::new(done));
+}
+
+impl Stored {
+    fn answer(&self) -> Answer<'_> {
+        Answer { queue_id: self.queue_id, unique_key: &self.unique_key, receipts: &self.receipts }
+    }
 }
 
 /// The answer to a stored send.
