@@ -31,7 +31,7 @@ pub fn tool(name: &str) -> Result<PathBuf> {
     match found {
         Some(file) => Ok(file),
         None => bail!(
-            "`{name}` is not on PATH. The official clients need a JDK 17 or newer (java), Maven 3.8 or newer (mvn) and Go 1.22 or \
+            "`{name}` is not on PATH. The official clients need a JDK 11 or newer (java), Maven 3.8 or newer (mvn) and Go 1.22 or \
              newer (go); on Debian: apt-get install openjdk-17-jdk-headless maven golang. \
              BOOSTERMQ_SKIP_OFFICIAL_CLIENTS=1 leaves these tests out."
         ),

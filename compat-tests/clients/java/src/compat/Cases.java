@@ -10,6 +10,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 
 /**
  * Runs the cases and prints a line for each: {@code PASS id 12ms} or {@code FAIL id why}. Arguments: -namesrv ADDRS -broker ADDR
@@ -25,12 +26,23 @@ public final class Cases {
         Set<Suite.Mark> skip = new HashSet<>(Set.of(Suite.Mark.SLOW));
         for (int i = 0; i < args.length; i++) {
             switch (args[i]) {
-                case "-namesrv" -> Env.namesrv = args[++i];
-                case "-broker" -> Env.broker = args[++i];
-                case "-cases" -> only.addAll(Arrays.asList(args[++i].split(",")));
-                case "-skip" -> Arrays.stream(args[++i].split(",")).forEach(word -> skip.add(Suite.Mark.valueOf(word.toUpperCase())));
-                case "-slow" -> skip.remove(Suite.Mark.SLOW);
-                default -> throw new IllegalArgumentException(args[i]);
+                case "-namesrv":
+                    Env.namesrv = args[++i];
+                    break;
+                case "-broker":
+                    Env.broker = args[++i];
+                    break;
+                case "-cases":
+                    only.addAll(Arrays.asList(args[++i].split(",")));
+                    break;
+                case "-skip":
+                    Arrays.stream(args[++i].split(",")).forEach(word -> skip.add(Suite.Mark.valueOf(word.toUpperCase())));
+                    break;
+                case "-slow":
+                    skip.remove(Suite.Mark.SLOW);
+                    break;
+                default:
+                    throw new IllegalArgumentException(args[i]);
             }
         }
         Suite suite = new Suite();
@@ -48,7 +60,8 @@ public final class Cases {
             System.out.println("no admin cases with this client");
         }
         List<Suite.Case> chosen = suite.cases.stream()
-            .filter(one -> only.isEmpty() ? one.marks().stream().noneMatch(skip::contains) : only.contains(one.id())).toList();
+            .filter(one -> only.isEmpty() ? one.marks().stream().noneMatch(skip::contains) : only.contains(one.id()))
+            .collect(Collectors.toList());
         Env.start();
         ExecutorService pool = Executors.newFixedThreadPool(AT_ONCE);
         for (Suite.Case one : chosen) {

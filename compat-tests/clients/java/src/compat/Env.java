@@ -231,11 +231,13 @@ public final class Env {
         while (true) {
             PullResult result = reader.pull(queue, expression, offset, 32, 10_000);
             switch (result.getPullStatus()) {
-                case FOUND -> messages.addAll(result.getMsgFoundList());
-                case NO_NEW_MSG -> {
+                case FOUND:
+                    messages.addAll(result.getMsgFoundList());
+                    break;
+                case NO_NEW_MSG:
                     return messages;
-                }
-                default -> { }
+                default:
+                    break;
             }
             if (result.getNextBeginOffset() == offset) {
                 return messages;

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.AllocateMessageQueueStrategy;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragelyByCircle;
@@ -216,7 +217,8 @@ final class GroupCases {
             consumers.add(consumer);
         }
         eventually(80, "one queue, one queue, none", () ->
-            consumers.stream().map(consumer -> held(consumer, topic).size()).sorted().toList().equals(List.of(0, 1, 1)));
+            consumers.stream().map(consumer -> held(consumer, topic).size()).sorted().collect(Collectors.toList())
+                .equals(List.of(0, 1, 1)));
     }
 
     private static void membersAreNotified() throws Exception {
@@ -257,7 +259,7 @@ final class GroupCases {
         List<MessageExt> after = consume(pushConsumer(group), topic, "*");
         eventually(80, "six", () -> after.size() >= 6);
         Thread.sleep(500);
-        same(6, after.size(), "messages after the restart: " + after.stream().map(Env::text).toList());
+        same(6, after.size(), "messages after the restart: " + after.stream().map(Env::text).collect(Collectors.toList()));
     }
 
     private static void broadcastReachesAll() throws Exception {
@@ -286,6 +288,6 @@ final class GroupCases {
         List<MessageExt> missed = consume(again, topic, "*");
         eventually(80, "the one it missed", () -> missed.size() == 1 && received.get(1).size() == 6);
         Thread.sleep(500);
-        same(List.of("while away"), missed.stream().map(Env::text).toList(), "after the restart");
+        same(List.of("while away"), missed.stream().map(Env::text).collect(Collectors.toList()), "after the restart");
     }
 }

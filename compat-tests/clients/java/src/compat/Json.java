@@ -30,7 +30,8 @@ final class Json {
     }
 
     static String write(Object value) {
-        if (value instanceof Map<?, ?> map) {
+        if (value instanceof Map) {
+            Map<?, ?> map = (Map<?, ?>) value;
             List<String> parts = new ArrayList<>();
             map.forEach((key, part) -> {
                 if (part != null) {
@@ -39,14 +40,14 @@ final class Json {
             });
             return "{" + String.join(",", parts) + "}";
         }
-        if (value instanceof Iterable<?> list) {
+        if (value instanceof Iterable) {
             List<String> parts = new ArrayList<>();
-            list.forEach(part -> parts.add(write(part)));
+            ((Iterable<?>) value).forEach(part -> parts.add(write(part)));
             return "[" + String.join(",", parts) + "]";
         }
-        if (value instanceof String string) {
+        if (value instanceof String) {
             StringBuilder out = new StringBuilder("\"");
-            for (char c : string.toCharArray()) {
+            for (char c : ((String) value).toCharArray()) {
                 out.append(c < ' ' || c == '"' || c == '\\' ? String.format("\\u%04x", (int) c) : String.valueOf(c));
             }
             return out.append('"').toString();
@@ -77,18 +78,20 @@ final class Json {
             at++;
         }
         String word = text.substring(start, at);
-        return switch (word) {
-            case "true" -> true;
-            case "false" -> false;
-            case "null" -> null;
-            default -> {
+        switch (word) {
+            case "true":
+                return true;
+            case "false":
+                return false;
+            case "null":
+                return null;
+            default:
                 try {
-                    yield Long.parseLong(word);
+                    return Long.parseLong(word);
                 } catch (NumberFormatException e) {
-                    yield Double.parseDouble(word);
+                    return Double.parseDouble(word);
                 }
-            }
-        };
+        }
     }
 
     private Map<String, Object> members() {
@@ -99,7 +102,7 @@ final class Json {
             int start = at;
             Object key = value();
             // An object key is kept as its text.
-            String name = key instanceof String string ? string : text.substring(start, at).trim();
+            String name = key instanceof String ? (String) key : text.substring(start, at).trim();
             if (!ends(':')) {
                 throw wrong(":");
             }
@@ -117,17 +120,27 @@ final class Json {
                 at++;
                 c = peek();
                 switch (c) {
-                    case 'u' -> {
+                    case 'u':
                         out.append((char) Integer.parseInt(text.substring(at + 1, at + 5), 16));
                         at += 4;
                         continue;
-                    }
-                    case 'n' -> c = '\n';
-                    case 't' -> c = '\t';
-                    case 'r' -> c = '\r';
-                    case 'b' -> c = '\b';
-                    case 'f' -> c = '\f';
-                    default -> { }
+                    case 'n':
+                        c = '\n';
+                        break;
+                    case 't':
+                        c = '\t';
+                        break;
+                    case 'r':
+                        c = '\r';
+                        break;
+                    case 'b':
+                        c = '\b';
+                        break;
+                    case 'f':
+                        c = '\f';
+                        break;
+                    default:
+                        break;
                 }
             }
             out.append(c);

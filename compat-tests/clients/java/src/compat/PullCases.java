@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
@@ -95,7 +96,7 @@ final class PullCases {
         }
         send(topic, "A", bytes("a"));
         Raw.Frame answer = code(0, hold.get(10, TimeUnit.SECONDS), "held pull");
-        same(List.of("a"), records(answer).stream().map(Env::text).toList(), "bodies");
+        same(List.of("a"), records(answer).stream().map(Env::text).collect(Collectors.toList()), "bodies");
         same(2L, answer.number("nextBeginOffset"), "next offset");
     }
 
@@ -159,7 +160,7 @@ final class PullCases {
             Raw.Frame answer = raw().call(Codes.PULL_MESSAGE, with(pullFields(GROUP, topic, 0, offset), "subscription", "rare"));
             long next = answer.number("nextBeginOffset");
             if (answer.code() == 0) {
-                same(List.of("found"), records(answer).stream().map(Env::text).toList(), "bodies");
+                same(List.of("found"), records(answer).stream().map(Env::text).collect(Collectors.toList()), "bodies");
                 same(2001L, next, "next offset");
                 break;
             }
@@ -357,7 +358,7 @@ final class PullCases {
         sendTags(topic, "BB", "Aa", "BB");
         eventually(80, "the one asked for", () -> !received.isEmpty());
         Thread.sleep(500);
-        same(List.of("Aa"), received.stream().map(Env::text).toList(), "what the listener saw");
+        same(List.of("Aa"), received.stream().map(Env::text).collect(Collectors.toList()), "what the listener saw");
         read(queues(topic).get(0), "*", 3);
         Raw.Frame both = raw().call(Codes.PULL_MESSAGE, with(pullFields(GROUP, topic, 0, 0), "subscription", "Aa"));
         same(3, records(code(0, both, "pull")).size(), "what the broker let through");

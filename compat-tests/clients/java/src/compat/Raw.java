@@ -23,7 +23,59 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 final class Raw implements AutoCloseable {
     /** An answer, or a request that the server made. */
-    record Frame(int code, int opaque, int flag, String remark, Map<String, String> ext, byte[] body, int codec, long nanos) {
+    static final class Frame {
+        private final int code;
+        private final int opaque;
+        private final int flag;
+        private final String remark;
+        private final Map<String, String> ext;
+        private final byte[] body;
+        private final int codec;
+        private final long nanos;
+
+        Frame(int code, int opaque, int flag, String remark, Map<String, String> ext, byte[] body, int codec, long nanos) {
+            this.code = code;
+            this.opaque = opaque;
+            this.flag = flag;
+            this.remark = remark;
+            this.ext = ext;
+            this.body = body;
+            this.codec = codec;
+            this.nanos = nanos;
+        }
+
+        int code() {
+            return code;
+        }
+
+        int opaque() {
+            return opaque;
+        }
+
+        int flag() {
+            return flag;
+        }
+
+        String remark() {
+            return remark;
+        }
+
+        Map<String, String> ext() {
+            return ext;
+        }
+
+        byte[] body() {
+            return body;
+        }
+
+        int codec() {
+            return codec;
+        }
+
+        long nanos() {
+            return nanos;
+        }
+
         @Override
         public String toString() {
             return "code " + code + " remark " + remark + " ext " + ext + " body " + (body == null ? 0 : body.length) + " bytes";
@@ -174,8 +226,8 @@ final class Raw implements AutoCloseable {
         long now = System.nanoTime();
         if (mark >>> 24 == 0) {
             Map<String, Object> header = (Map<String, Object>) Json.parse(new String(headerBytes, StandardCharsets.UTF_8));
-            if (header.get("extFields") instanceof Map<?, ?> fields) {
-                fields.forEach((key, value) -> ext.put(key.toString(), (String) value));
+            if (header.get("extFields") instanceof Map) {
+                ((Map<?, ?>) header.get("extFields")).forEach((key, value) -> ext.put(key.toString(), (String) value));
             }
             return new Frame(number(header, "code"), number(header, "opaque"), number(header, "flag"),
                 (String) header.get("remark"), ext, body, 0, now);

@@ -11,6 +11,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArraySet;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -174,7 +175,7 @@ final class RestartCases {
             return after.stream().anyMatch(message -> text(message).equals("new"));
         });
         check(after.stream().filter(message -> text(message).startsWith("m")).count() <= 50, "redelivered more than there was");
-        List<String> stored = read(topic).stream().map(Env::text).toList();
+        List<String> stored = read(topic).stream().map(Env::text).collect(Collectors.toList());
         for (int i = 0; i < 50; i++) {
             same("m" + i, stored.get(i), "message " + i);
         }

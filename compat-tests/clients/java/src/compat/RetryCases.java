@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -35,7 +36,35 @@ final class RetryCases {
     }
 
     /** A delivery as the listener saw it. */
-    record Delivery(MessageExt message, String topic, long nanos, int times) { }
+    static final class Delivery {
+        private final MessageExt message;
+        private final String topic;
+        private final long nanos;
+        private final int times;
+
+        Delivery(MessageExt message, String topic, long nanos, int times) {
+            this.message = message;
+            this.topic = topic;
+            this.nanos = nanos;
+            this.times = times;
+        }
+
+        MessageExt message() {
+            return message;
+        }
+
+        String topic() {
+            return topic;
+        }
+
+        long nanos() {
+            return nanos;
+        }
+
+        int times() {
+            return times;
+        }
+    }
 
     /** Consumes with a delay level for each failure; {@code fails} says how often a message fails. */
     private static List<Delivery> failing(DefaultMQPushConsumer consumer, String topic, int level, int fails) throws Exception {
@@ -103,7 +132,7 @@ final class RetryCases {
         List<Delivery> deliveries = failing(consumer, topic, 1, Integer.MAX_VALUE);
         producer().send(new Message(topic, bytes("hopeless")));
         eventually(90, "in the dead-letter topic", () -> read("%DLQ%" + group).size() == 1);
-        same(List.of(0, 1, 2), deliveries.stream().map(Delivery::times).toList(), "reconsume times of the deliveries");
+        same(List.of(0, 1, 2), deliveries.stream().map(Delivery::times).collect(Collectors.toList()), "reconsume times of the deliveries");
     }
 
     private static Map<String, Object> sendBackFields(String group, long offset) {
@@ -202,7 +231,8 @@ final class RetryCases {
         }
         eventually(80, "three deliveries", () -> deliveries.size() == 3);
         // By offset, because two threads consume.
-        List<MessageExt> arrived = deliveries.stream().map(Delivery::message).sorted(Comparator.comparing(MessageExt::getQueueOffset)).toList();
+        List<MessageExt> arrived = deliveries.stream().map(Delivery::message)
+            .sorted(Comparator.comparing(MessageExt::getQueueOffset)).collect(Collectors.toList());
         for (int i = 0; i < 3; i++) {
             MessageExt message = arrived.get(i);
             same(Integer.toString(i + 1), text(message), "order of arrival");

@@ -14,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.SendCallback;
@@ -301,7 +302,7 @@ final class SendCases {
         }
         producer().send(batch);
         List<MessageExt> received = read(queues(topic).get(0), "A", 3);
-        same(List.of(0L, 2L, 5L), received.stream().map(MessageExt::getQueueOffset).toList(), "offsets of tag A");
+        same(List.of(0L, 2L, 5L), received.stream().map(MessageExt::getQueueOffset).collect(Collectors.toList()), "offsets of tag A");
         DefaultMQPushConsumer consumer = pushConsumer(group());
         List<MessageExt> pushed = consume(consumer, topic, "B || C");
         eventually(80, "B and C pushed", () -> pushed.size() == 3);

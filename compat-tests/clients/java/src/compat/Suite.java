@@ -16,7 +16,29 @@ public final class Suite {
     public enum Mark { RAW, ALONE, SLOW }
 
     /** One case; the id is that of the project's list of conformance cases. */
-    public record Case(String id, Set<Mark> marks, Body body) { }
+    public static final class Case {
+        private final String id;
+        private final Set<Mark> marks;
+        private final Body body;
+
+        public Case(String id, Set<Mark> marks, Body body) {
+            this.id = id;
+            this.marks = marks;
+            this.body = body;
+        }
+
+        public String id() {
+            return id;
+        }
+
+        public Set<Mark> marks() {
+            return marks;
+        }
+
+        public Body body() {
+            return body;
+        }
+    }
 
     public final List<Case> cases = new ArrayList<>();
 

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -177,6 +178,6 @@ public final class AdminCases {
             consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().sendHeartbeatToAllBrokerWithLock();
         }
         producer().send(new Message(topic, bytes("x")));
-        eventually(80, "consumed", () -> received.stream().map(Env::text).toList().equals(List.of("x")));
+        eventually(80, "consumed", () -> received.stream().map(Env::text).collect(Collectors.toList()).equals(List.of("x")));
     }
 }
