@@ -14,14 +14,13 @@
 //!
 //! Upstream: `StoreCheckpoint`.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::error::FileError;
+use crate::io::StoreFile;
 
 const LENGTH: u64 = 4096;
 const FIELDS: usize = 6;
@@ -49,7 +48,7 @@ pub(crate) enum Field {
 pub(crate) struct Checkpoint {
     path: PathBuf,
     /// The file, and what of it is on disk.
-    file: Mutex<(File, [u8; FIELDS * 8])>,
+    file: Mutex<(StoreFile, [u8; FIELDS * 8])>,
     fields: [AtomicI64; FIELDS],
 }
 
@@ -59,11 +58,11 @@ impl Checkpoint {
     /// # Errors
     /// [`FileError`] when the system refuses.
     pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = StoreFile::open_or_create(path);
         let file = file.map_err(FileError::at("opening the file", path))?;
-        let length = file.metadata().map_err(FileError::at("reading the length of", path))?.len();
+        let length = file.length().map_err(FileError::at("reading the length of", path))?;
         if length < LENGTH {
-            file.set_len(LENGTH).map_err(FileError::at("lengthening the file", path))?;
+            file.set_length(LENGTH).map_err(FileError::at("lengthening the file", path))?;
         }
         let mut bytes = [0; FIELDS * 8];
         file.read_exact_at(&mut bytes, 0).map_err(FileError::at("reading the file", path))?;

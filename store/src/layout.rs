@@ -9,10 +9,10 @@
 //!
 //! Upstream: `StorePathConfigHelper`, `UtilAll.offset2FileName`.
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::error::FileError;
+use crate::io;
 
 /// Locked while a process owns the store.
 pub(crate) const LOCK: &str = "lock";
@@ -34,12 +34,12 @@ pub(crate) fn file_position(name: &str) -> Option<i64> {
 
 /// Makes `dir` and what is missing above it.
 pub(crate) fn create_dir(dir: &Path) -> Result<(), FileError> {
-    std::fs::create_dir_all(dir).map_err(FileError::at("making the folder", dir))
+    io::create_dir_all(dir).map_err(FileError::at("making the folder", dir))
 }
 
 /// Makes created, renamed and removed names in `dir` survive a loss of power.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), FileError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(FileError::at("syncing the folder", dir))
+    io::sync_dir(dir).map_err(FileError::at("syncing the folder", dir))
 }
 
 #[cfg(test)]

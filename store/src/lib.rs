@@ -16,6 +16,7 @@ mod get_message;
 mod health;
 mod housekeeping;
 pub mod index;
+mod io;
 mod layout;
 mod lock_file;
 mod mapped_file;

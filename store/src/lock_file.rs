@@ -7,8 +7,6 @@
 //! Upstream: `DefaultMessageStore.lock`.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -16,6 +14,7 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 
 use crate::error::{FileError, OpenError};
+use crate::io::StoreFile;
 use crate::layout;
 
 /// Roots that this process has locked.
@@ -24,7 +23,7 @@ static LOCKED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// Ownership of a store, until dropped.
 pub(crate) struct StoreLock {
     root: PathBuf,
-    _file: File,
+    _file: StoreFile,
 }
 
 impl StoreLock {
@@ -41,9 +40,9 @@ impl StoreLock {
         if locked.contains(&canonical) {
             return Err(in_use());
         }
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = StoreFile::open_or_create(&path);
         let file = file.map_err(FileError::at("opening the file", &path))?;
-        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match fcntl_lock(file.as_file(), FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::AGAIN | Errno::ACCESS) => return Err(in_use()),
             Err(error) => return Err(FileError::at("locking the file", &path)(error.into()).into()),

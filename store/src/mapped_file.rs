@@ -6,17 +6,14 @@
 //!
 //! Upstream: `DefaultMappedFile`.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rustix::fs::{FallocateFlags, fallocate};
-use rustix::io::Errno;
 
 use crate::error::FileError;
+use crate::io::{self as store_io, StoreFile};
 use crate::layout;
 use crate::mmap::{AppendRegion, RegionError};
 
@@ -28,7 +25,7 @@ pub(crate) struct MappedFile {
     path: PathBuf,
     /// Physical offset of the first byte.
     base: i64,
-    file: File,
+    file: StoreFile,
     region: AppendRegion,
 }
 
@@ -47,7 +44,7 @@ impl MappedFile {
         go_on_zeroing: Option<&dyn Fn() -> bool>,
     ) -> Result<Self, FileError> {
         let path = dir.join(layout::file_name(base));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = StoreFile::create_new(&path);
         let file = file.map_err(FileError::at("making the file", &path))?;
         let made = Self::fill(file, path.clone(), base, size, go_on_zeroing).and_then(|file| {
             layout::sync_dir(dir)?;
@@ -55,19 +52,19 @@ impl MappedFile {
         });
         if made.is_err() {
             // The error that is returned says more than one about the removal would.
-            let _ = std::fs::remove_file(&path);
+            let _ = store_io::remove_file(&path);
         }
         made
     }
 
     fn fill(
-        file: File,
+        file: StoreFile,
         path: PathBuf,
         base: i64,
         size: u64,
         go_on_zeroing: Option<&dyn Fn() -> bool>,
     ) -> Result<Self, FileError> {
-        file.set_len(size).map_err(FileError::at("lengthening the file", &path))?;
+        file.set_length(size).map_err(FileError::at("lengthening the file", &path))?;
         allocate(&file, 0, size).map_err(FileError::at("reserving space for the file", &path))?;
         if let Some(go_on) = go_on_zeroing {
             zero(&file, 0, size, go_on).map_err(FileError::at("zeroing the file", &path))?;
@@ -75,9 +72,9 @@ impl MappedFile {
         Self::map(file, path, base, size, 0)
     }
 
-    fn map(file: File, path: PathBuf, base: i64, size: u64, published: usize) -> Result<Self, FileError> {
+    fn map(file: StoreFile, path: PathBuf, base: i64, size: u64, published: usize) -> Result<Self, FileError> {
         let length = usize::try_from(size).map_err(|error| io::Error::new(io::ErrorKind::FileTooLarge, error));
-        let region = length.and_then(|length| AppendRegion::map(&file, length, published));
+        let region = length.and_then(|length| AppendRegion::map(file.as_file(), length, published));
         let region = region.map_err(FileError::at("mapping the file", &path))?;
         Ok(Self { path, base, file, region })
     }
@@ -87,7 +84,7 @@ impl MappedFile {
     /// # Errors
     /// [`FileError`], also when the file is shorter than `size`.
     pub(crate) fn open(path: PathBuf, base: i64, size: u64) -> Result<Self, FileError> {
-        let file = OpenOptions::new().read(true).write(true).open(&path);
+        let file = StoreFile::open(&path);
         let file = file.map_err(FileError::at("opening the file", &path))?;
         let published = usize::try_from(size).unwrap_or(usize::MAX);
         Self::map(file, path, base, size, published)
@@ -179,7 +176,7 @@ impl MappedFile {
     /// # Errors
     /// [`FileError`] when the system refuses.
     pub(crate) fn remove(&self) -> Result<(), FileError> {
-        std::fs::remove_file(&self.path).map_err(FileError::at("deleting the file", &self.path))
+        store_io::remove_file(&self.path).map_err(FileError::at("deleting the file", &self.path))
     }
 }
 
@@ -199,19 +196,12 @@ impl AsRef<[u8]> for HeldSlice {
 
 /// Reserves the blocks of `[from, to)`. Where the file system cannot, zeros are written instead: nothing may stand
 /// there yet.
-fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
-    if from >= to {
-        return Ok(());
-    }
-    match fallocate(file, FallocateFlags::empty(), from, to - from) {
-        Ok(()) => Ok(()),
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => zero(file, from, to, &|| true),
-        Err(error) => Err(error.into()),
-    }
+fn allocate(file: &StoreFile, from: u64, to: u64) -> io::Result<()> {
+    if file.allocate(from, to)? { Ok(()) } else { zero(file, from, to, &|| true) }
 }
 
 /// Writes and syncs zeros over `[from, to)`, one chunk, and then while `go_on` says so.
-fn zero(file: &File, from: u64, to: u64, go_on: &dyn Fn() -> bool) -> io::Result<()> {
+fn zero(file: &StoreFile, from: u64, to: u64, go_on: &dyn Fn() -> bool) -> io::Result<()> {
     let zeros = vec![0; ZERO_CHUNK];
     let mut position = from;
     while position < to {
@@ -227,7 +217,7 @@ fn zero(file: &File, from: u64, to: u64, go_on: &dyn Fn() -> bool) -> io::Result
 }
 
 /// Zeros what is not zero in `[from, to)`, so that a sparse or reserved tail stays as it is.
-fn zero_where_needed(file: &File, from: u64, to: u64) -> io::Result<()> {
+fn zero_where_needed(file: &StoreFile, from: u64, to: u64) -> io::Result<()> {
     const PIECE: usize = 64 << 10;
     let zeros = vec![0_u8; PIECE];
     let mut read = vec![0_u8; PIECE];
@@ -279,7 +269,8 @@ mod tests {
 
     #[test]
     fn cutting_clears_and_allocates() {
-        use std::os::unix::fs::MetadataExt;
+        use std::fs::File;
+        use std::os::unix::fs::{FileExt, MetadataExt};
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(layout::file_name(0));
         let sparse = File::create(&path).unwrap();

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::error::{FileError, OpenError};
+use crate::io;
 use crate::layout;
 use crate::mapped_file::MappedFile;
 
@@ -82,7 +83,7 @@ pub(crate) fn load(dir: &Path, size: u64) -> Result<Vec<MappedFile>, OpenError> 
     found.sort_unstable();
     if let Some((_, path, 0)) = found.last() {
         tracing::warn!(path = %path.display(), "the last commit log file is empty and is deleted");
-        std::fs::remove_file(path).map_err(FileError::at("deleting the file", path))?;
+        io::remove_file(path).map_err(FileError::at("deleting the file", path))?;
         found.pop();
     }
     check_row(&found, size)?;

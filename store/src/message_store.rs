@@ -25,6 +25,7 @@ use crate::get_message::{self, GetOutcome, GetRequest};
 use crate::health::{Health, Trouble};
 use crate::housekeeping::{House, Housekeeping};
 use crate::index::{Index, IndexQuery, Shape};
+use crate::io;
 use crate::layout;
 use crate::lock_file::StoreLock;
 use crate::mapped_file_queue;
@@ -76,7 +77,7 @@ impl MessageStore {
         let checkpoint = Checkpoint::open(&options.root.join(layout::CHECKPOINT))?;
         // Everything above only looks; from here on things change.
         let pid = std::process::id().to_string();
-        std::fs::write(&abort, pid).map_err(FileError::at("writing the file", &abort))?;
+        io::write(&abort, pid.as_bytes()).map_err(FileError::at("writing the file", &abort))?;
         layout::sync_dir(&options.root)?;
         let recovery = Recovery {
             files,
@@ -446,7 +447,7 @@ impl MessageStore {
         self.stop_threads(result.is_ok());
         let result = result.and_then(|()| {
             let abort = house.options.root.join(layout::ABORT);
-            std::fs::remove_file(&abort).map_err(FileError::at("deleting the file", &abort))?;
+            io::remove_file(&abort).map_err(FileError::at("deleting the file", &abort))?;
             layout::sync_dir(&house.options.root)?;
             Ok(())
         });

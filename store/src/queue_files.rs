@@ -4,13 +4,14 @@
 //! hundred thousand queues need no more descriptors than a few. Never interprets what is in a file.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+
+use crate::io::{self as store_io, StoreFile};
 
 /// The cache is cut into this many parts, each with its own lock.
 const SHARDS: usize = 16;
@@ -26,7 +27,7 @@ pub(crate) struct FileKey {
 
 /// One cached descriptor.
 struct Open {
-    file: Arc<File>,
+    file: Arc<StoreFile>,
     used: u64,
 }
 
@@ -77,30 +78,29 @@ impl QueueFiles {
     ///
     /// # Errors
     /// What opening said; [`io::ErrorKind::NotFound`] when there is no such file.
-    pub(crate) fn open(&self, key: FileKey, path: impl FnOnce() -> PathBuf) -> io::Result<Arc<File>> {
-        self.cached(key, || OpenOptions::new().read(true).write(true).open(path()))
+    pub(crate) fn open(&self, key: FileKey, path: impl FnOnce() -> PathBuf) -> io::Result<Arc<StoreFile>> {
+        self.cached(key, || StoreFile::open(&path()))
     }
 
     /// As [`QueueFiles::open`], but makes the file, its folders and its whole length when it does not exist.
     ///
     /// # Errors
     /// What the file system said.
-    pub(crate) fn open_or_create(&self, key: FileKey, path: impl FnOnce() -> PathBuf) -> io::Result<Arc<File>> {
+    pub(crate) fn open_or_create(&self, key: FileKey, path: impl FnOnce() -> PathBuf) -> io::Result<Arc<StoreFile>> {
         self.cached(key, || {
             let path = path();
-            let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-            let file = match open() {
+            let file = match StoreFile::open_or_create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     if let Some(folder) = path.parent() {
-                        std::fs::create_dir_all(folder)?;
+                        store_io::create_dir_all(folder)?;
                     }
-                    open()?
+                    StoreFile::open_or_create(&path)?
                 }
                 other => other?,
             };
             let length = u64::try_from(self.file_size).unwrap_or_default();
-            if file.metadata()?.len() < length {
-                file.set_len(length)?;
+            if file.length()? < length {
+                file.set_length(length)?;
             }
             Ok(file)
         })
@@ -132,7 +132,7 @@ impl QueueFiles {
     }
 
     /// Opening happens outside the lock: a slow disk must not hold up the readers of other files.
-    fn cached(&self, key: FileKey, open: impl FnOnce() -> io::Result<File>) -> io::Result<Arc<File>> {
+    fn cached(&self, key: FileKey, open: impl FnOnce() -> io::Result<StoreFile>) -> io::Result<Arc<StoreFile>> {
         let shard = self.shard(key);
         if let Some(file) = shard.lock().touch(key) {
             return Ok(file);
@@ -157,7 +157,7 @@ impl Shard {
         self.clock
     }
 
-    fn touch(&mut self, key: FileKey) -> Option<Arc<File>> {
+    fn touch(&mut self, key: FileKey) -> Option<Arc<StoreFile>> {
         let now = self.tick();
         let open = self.files.get_mut(&key)?;
         open.used = now;

@@ -281,7 +281,7 @@ impl ConsumeQueue {
         self.files.forget_queue(self.number);
         self.min_offset.store(self.max_offset().0, Ordering::Release);
         let folder = self.folder();
-        match std::fs::remove_dir_all(&folder) {
+        match crate::io::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(QueueError::io("deleting the folder", folder)(error))
             }

@@ -2,12 +2,12 @@
 
 use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use super::unit::UNIT_SIZE_I64;
 use super::{ConsumeQueue, QueueError, TAIL_BYTES, UNIT_SIZE, Unit};
+use crate::io as store_io;
 use crate::queue_files::FileKey;
 
 /// What the lock of a queue guards. Positions are bytes in the queue.
@@ -252,7 +252,7 @@ impl ConsumeQueue {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             other => other.map_err(QueueError::io("opening", self.file_path(base)))?,
         };
-        let resize = |length: i64| file.set_len(length.cast_unsigned());
+        let resize = |length: i64| file.set_length(length.cast_unsigned());
         resize(position - base)
             .and_then(|()| resize(self.files.file_size()))
             .map_err(QueueError::io("zeroing the end of", self.file_path(base)))
@@ -260,7 +260,7 @@ impl ConsumeQueue {
 
     pub(super) fn remove_file(&self, base: i64) -> Result<(), QueueError> {
         self.files.forget(self.key(base));
-        match std::fs::remove_file(self.file_path(base)) {
+        match store_io::remove_file(&self.file_path(base)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(QueueError::io("deleting", self.file_path(base))(error))
             }

@@ -196,7 +196,7 @@ impl QueueTable {
         let queues = queues.0.read();
         queues.iter().map(|queue| queue.destroy()).fold(Ok(()), Result::and)?;
         let path = self.files.root().join(topic.as_str());
-        match std::fs::remove_dir(&path) {
+        match crate::io::remove_dir(&path) {
             // Something else lies in it, or it was made anew meanwhile: not ours to delete.
             Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
                 Err(QueueError::io("deleting the folder", path)(error))

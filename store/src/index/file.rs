@@ -11,18 +11,15 @@
 //!
 //! Upstream: `IndexFile`, `IndexHeader`.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
 use boostermq_remoting::offsets::PhysicalOffset;
-use rustix::fs::{FallocateFlags, fallocate};
-use rustix::io::Errno;
 
 use super::key::KeyHash;
 use crate::error::FileError;
+use crate::io::{self as store_io, StoreFile};
 use crate::layout;
 use crate::mmap::SlotRegion;
 
@@ -101,15 +98,15 @@ impl IndexFile {
         if let Some(dir) = path.parent() {
             layout::create_dir(dir)?;
         }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
+        let file = StoreFile::create_new(path);
         let file = file.map_err(FileError::at("making the file", path))?;
         let made = file
-            .set_len(shape.length() as u64)
+            .set_length(shape.length() as u64)
             .map_err(FileError::at("lengthening the file", path))
             .and_then(|()| Self::map(&file, path, shape));
         let made = made.inspect_err(|_| {
             // The error that is returned says more than one about the removal would.
-            let _ = std::fs::remove_file(path);
+            let _ = store_io::remove_file(path);
         })?;
         // Until its first entry, a file says that it begins where the one before ends.
         if let Some(full) = full {
@@ -122,19 +119,19 @@ impl IndexFile {
 
     /// Opens an existing file; `None` when it has another length than `shape` says.
     pub(super) fn open(path: &Path, shape: Shape) -> Result<Option<Self>, FileError> {
-        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = StoreFile::open(path);
         let file = file.map_err(FileError::at("opening the file", path))?;
-        let length = file.metadata().map_err(FileError::at("reading the length of", path))?.len();
+        let length = file.length().map_err(FileError::at("reading the length of", path))?;
         if length != shape.length() as u64 {
             return Ok(None);
         }
         Self::map(&file, path, shape).map(Some)
     }
 
-    fn map(file: &File, path: &Path, shape: Shape) -> Result<Self, FileError> {
+    fn map(file: &StoreFile, path: &Path, shape: Shape) -> Result<Self, FileError> {
         // A file that upstream made is sparse: without its blocks, a write into the map would end the process on a full disk.
         allocate(file, shape.length() as u64).map_err(FileError::at("reserving space for the file", path))?;
-        let region = SlotRegion::map(file, shape.length()).map_err(FileError::at("mapping the file", path))?;
+        let region = SlotRegion::map(file.as_file(), shape.length()).map_err(FileError::at("mapping the file", path))?;
         let i64_at = |position| region.i64_at(position).unwrap_or(0);
         let last = i32::try_from(shape.entries).unwrap_or(i32::MAX).max(1);
         let next_entry = region.i32_at(header::NEXT_ENTRY).unwrap_or(0).clamp(1, last);
@@ -235,14 +232,14 @@ impl IndexFile {
         if self.flushed.load(Ordering::Acquire) == next_entry {
             return Ok(None);
         }
-        self.region.flush().map_err(FileError::at("syncing the file", &self.path))?;
+        store_io::sync_map(&self.region, &self.path).map_err(FileError::at("syncing the file", &self.path))?;
         self.flushed.store(next_entry, Ordering::Release);
         Ok(Some(end_timestamp))
     }
 
     /// Deletes the file. Searches that are under way keep reading what it held.
     pub(super) fn remove(&self) -> Result<(), FileError> {
-        match std::fs::remove_file(&self.path) {
+        match store_io::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(FileError::at("deleting the file", &self.path)(error))
             }
@@ -276,10 +273,9 @@ impl IndexFile {
 
 /// Reserves the blocks of the whole file, so that no write into its map can fail. Where the file system has no call for that, what
 /// is there is written over itself, which has the same effect.
-fn allocate(file: &File, length: u64) -> io::Result<()> {
-    match fallocate(file, FallocateFlags::empty(), 0, length) {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-        other => return other.map_err(io::Error::from),
+fn allocate(file: &StoreFile, length: u64) -> io::Result<()> {
+    if file.allocate(0, length)? {
+        return Ok(());
     }
     let mut chunk = vec![0; 1 << 20];
     let mut position = 0;

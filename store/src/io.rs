@@ -1,0 +1,257 @@
+//! Every change the store makes to the file system, and every file it opens to change.
+//!
+//! Thin calls of the operating system and nothing else. The tests of this crate watch them: what each call did is written down
+//! (`watch`), so that a loss of power can be played after each of them, and any call can be made to fail.
+//! No other module of the store writes, syncs, lengthens, renames or deletes; reading folders is free to all.
+//!
+//! Never here: what the bytes mean, what to do when a call fails.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
+use crate::mmap::SlotRegion;
+
+#[cfg(test)]
+pub(crate) mod watch;
+
+/// Runs a call; in tests, what it does is written down, or it fails in the call's place.
+#[cfg(not(test))]
+macro_rules! watched {
+    ($watched:expr, $change:expr, $call:expr) => {
+        $call
+    };
+}
+#[cfg(test)]
+macro_rules! watched {
+    ($watched:expr, $change:expr, $call:expr) => {
+        watch::run($watched, || $change, || $call)
+    };
+}
+
+/// An open file that the store may change.
+#[derive(Debug)]
+pub(crate) struct StoreFile {
+    file: File,
+    #[cfg(test)]
+    watched: Option<watch::Watched>,
+}
+
+impl StoreFile {
+    /// Makes a file that is not there yet. Its name survives a loss of power after [`sync_dir`].
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::AlreadyExists`] when it is there.
+    pub(crate) fn create_new(path: &Path) -> io::Result<Self> {
+        let open = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
+        let file = watched!(watch::find(path).as_ref(), watch::Change::Create, open())?;
+        Ok(Self::new(file, path))
+    }
+
+    /// Opens a file that is there.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::NotFound`] when it is not there.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Self::new(file, path))
+    }
+
+    /// Opens a file, and makes it when it is not there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn open_or_create(path: &Path) -> io::Result<Self> {
+        match Self::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+        match Self::create_new(path) {
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::open(path),
+            other => other,
+        }
+    }
+
+    fn new(file: File, path: &Path) -> Self {
+        let _ = path;
+        Self {
+            file,
+            #[cfg(test)]
+            watched: watch::find(path),
+        }
+    }
+
+    /// The file, for mapping, locking and reading.
+    pub(crate) fn as_file(&self) -> &File {
+        &self.file
+    }
+
+    /// Bytes of the file.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Reads what there is at `position`, up to `bytes.len()`. Returns how many bytes; 0 at the end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_at(bytes, position)
+    }
+
+    /// Fills `bytes` from `position` on.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::UnexpectedEof`] when the file ends before.
+    pub(crate) fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> io::Result<()> {
+        self.file.read_exact_at(bytes, position)
+    }
+
+    /// Writes `bytes` at `position`. They survive a loss of power after [`StoreFile::sync_data`].
+    ///
+    /// # Errors
+    /// What the system says; some of the bytes may be written.
+    #[inline]
+    pub(crate) fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        watched!(
+            self.watched.as_ref(),
+            watch::Change::Write { position, bytes: bytes.to_vec() },
+            self.file.write_all_at(bytes, position)
+        )
+    }
+
+    /// Waits until all that was written, and the file's length, is on disk.
+    ///
+    /// # Errors
+    /// What the system says. Nobody knows then what is on disk, and a second try proves nothing.
+    #[inline]
+    pub(crate) fn sync_data(&self) -> io::Result<()> {
+        watched!(self.watched.as_ref(), watch::Change::Sync, self.file.sync_data())
+    }
+
+    /// Makes the file `length` bytes long, cutting it or adding zeros that have no blocks. Never for a file that is mapped.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn set_length(&self, length: u64) -> io::Result<()> {
+        watched!(self.watched.as_ref(), watch::Change::SetLength(length), self.file.set_len(length))
+    }
+
+    /// Reserves blocks for `[from, to)`, lengthening the file if need be; what stands there stays. False where the file system
+    /// has no call for that.
+    ///
+    /// # Errors
+    /// What the system says, above all that the disk is full.
+    pub(crate) fn allocate(&self, from: u64, to: u64) -> io::Result<bool> {
+        if from >= to {
+            return Ok(true);
+        }
+        let call = || match fallocate(&self.file, FallocateFlags::empty(), from, to - from) {
+            Ok(()) => Ok(true),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+        watched!(self.watched.as_ref(), watch::Change::Allocate { to }, call())
+    }
+}
+
+/// Writes the changed pages of a mapped file, the one at `path`, to disk and waits for them.
+///
+/// # Errors
+/// What the system says; the pages may or may not be on disk then.
+pub(crate) fn sync_map(region: &SlotRegion, path: &Path) -> io::Result<()> {
+    let _ = path;
+    watched!(watch::find(path).as_ref(), watch::Change::Sync, region.flush())
+}
+
+/// Makes the file at `path` hold `bytes`, in place: for files whose content does not matter.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = StoreFile::open_or_create(path)?;
+    file.set_length(0)?;
+    file.write_all_at(bytes, 0)
+}
+
+/// Gives a file another name, taking the place of what had it. Survives a loss of power after [`sync_dir`].
+///
+/// # Errors
+/// What the system says.
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing is renamed yet"))]
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    watched!(watch::find(from).as_ref(), watch::Change::Rename { to: to.to_owned() }, std::fs::rename(from, to))
+}
+
+/// Deletes a file. Survives a loss of power after [`sync_dir`].
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    watched!(watch::find(path).as_ref(), watch::Change::Remove, std::fs::remove_file(path))
+}
+
+/// Deletes an empty folder.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
+    watched!(watch::find(path).as_ref(), watch::Change::Remove, std::fs::remove_dir(path))
+}
+
+/// Deletes a folder and all in it.
+///
+/// # Errors
+/// What the system says; some of it may be deleted.
+pub(crate) fn remove_dir_all(path: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() { remove_dir_all(&entry.path())? } else { remove_file(&entry.path())? }
+    }
+    remove_dir(path)
+}
+
+/// Makes a folder and what is missing above it. Their names survive a loss of power after [`sync_dir`] of the folders above.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match create_dir(path) {
+        Err(error) if missing(&error) => {}
+        other => return other,
+    }
+    if let Some(above) = path.parent() {
+        create_dir_all(above)?;
+    }
+    create_dir(path)
+}
+
+/// Makes a folder unless it is there.
+fn create_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    match watched!(watch::find(path).as_ref(), watch::Change::CreateDir, std::fs::create_dir(path)) {
+        // Somebody else was faster; a file of the name is an error.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes names that were made, changed or deleted in a folder survive a loss of power.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    let call = || File::open(path)?.sync_all();
+    watched!(watch::find(path).as_ref(), watch::Change::SyncDir, call())
+}
