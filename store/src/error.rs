@@ -9,6 +9,7 @@ use boostermq_remoting::offsets::PhysicalOffset;
 
 use crate::consume_queue::QueueError;
 use crate::index::IndexError;
+use crate::takeover::Refusal;
 
 /// A system call on a file or folder failed.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,9 @@ pub enum OpenError {
         /// The lock file.
         lock: PathBuf,
     },
+    /// The store holds what this broker cannot take over.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A file whose length is not the configured one.
     #[error("{} is {found} bytes long, a commit log file has {expected}: set mappedFileSizeCommitLog to what the store was written with", path.display())]
     FileSize {

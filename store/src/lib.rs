@@ -29,6 +29,7 @@ mod query;
 mod queue_files;
 mod recover;
 mod stats;
+mod takeover;
 
 pub use commit_log::{AppendBatch, AppendReceipt, FlushOutcome};
 pub use disk::{DiskCapacity, DiskUsage};
@@ -39,3 +40,4 @@ pub use offset_by_time::TimeBoundary;
 pub use options::{FlushMode, StoreOptions};
 pub use query::{QUERY_MAX_BYTES, QueryOutcome};
 pub use stats::StoreStats;
+pub use takeover::{Refusal, refusals};

@@ -17,6 +17,9 @@ use crate::error::{FileError, OpenError};
 use crate::io::StoreFile;
 use crate::layout;
 
+/// What stands in the file, as upstream writes it. A file that has it already is not touched.
+const TEXT: &[u8] = b"lock";
+
 /// Roots that this process has locked.
 static LOCKED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
@@ -47,7 +50,11 @@ impl StoreLock {
             Err(Errno::AGAIN | Errno::ACCESS) => return Err(in_use()),
             Err(error) => return Err(FileError::at("locking the file", &path)(error.into()).into()),
         }
-        file.write_all_at(b"lock", 0).map_err(FileError::at("writing the file", &path))?;
+        // Through this descriptor: closing any other one would drop the lock.
+        let mut text = [0; TEXT.len() + 1];
+        if file.read_at(&mut text, 0).ok().and_then(|read| text.get(..read)) != Some(TEXT) {
+            file.write_all_at(TEXT, 0).map_err(FileError::at("writing the file", &path))?;
+        }
         locked.insert(canonical.clone());
         Ok(Self { root: canonical, _file: file })
     }

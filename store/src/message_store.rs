@@ -34,6 +34,7 @@ use crate::options::{FlushMode, StoreOptions};
 use crate::query::{self, QueryOutcome};
 use crate::recover::{Recovered, Recovery};
 use crate::stats::{Counters, StoreStats};
+use crate::takeover;
 
 /// Least bytes of a log file: one page.
 const FILE_SIZE_MIN: u64 = 4096;
@@ -58,8 +59,13 @@ impl MessageStore {
     /// [`OpenError`]: nothing in the store was changed but what recovery does, which can be done again.
     pub fn open(options: StoreOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         check_options(&options)?;
-        layout::create_dir(&options.root)?;
+        if !options.root.join(layout::LOCK).exists() {
+            // A lock file of ours would already be a change.
+            refuse(&options)?;
+            layout::create_dir(&options.root)?;
+        }
         let lock = StoreLock::acquire(&options.root)?;
+        refuse(&options)?;
         let abort = options.root.join(layout::ABORT);
         let is_abnormal = abort.exists();
         for dir in [&options.commit_log_dir, &options.consume_queue_dir, &options.index_dir] {
@@ -485,6 +491,11 @@ impl Drop for MessageStore {
             self.stop_threads(false);
         }
     }
+}
+
+/// Refuses a store that cannot be taken over.
+fn refuse(options: &StoreOptions) -> Result<(), OpenError> {
+    takeover::refusals(options)?.into_iter().next().map_or(Ok(()), |refusal| Err(refusal.into()))
 }
 
 fn check_options(options: &StoreOptions) -> Result<(), OpenError> {

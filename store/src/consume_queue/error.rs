@@ -36,12 +36,6 @@ pub enum QueueError {
         /// The file.
         path: PathBuf,
     },
-    /// The store's queues are kept by RocksDB.
-    #[error("{} holds queues kept by RocksDB (storeType=defaultRocksDB), which this broker does not read", path.display())]
-    RocksDb {
-        /// The folder.
-        path: PathBuf,
-    },
     /// A queue offset that cannot follow what the queue holds: the record it came from is damaged.
     #[error(
         "a record claims queue offset {queue_offset} in {topic}-{queue_id}, which ends at {max_offset}; the record is damaged and \

@@ -95,13 +95,10 @@ impl QueueTable {
     /// Finds the queues that have files. Their ends are unknown until [`QueueTable::recover_all`].
     ///
     /// # Errors
-    /// [`QueueError`]: a file of a wrong name or length, queues kept by RocksDB, or what the file system said.
+    /// [`QueueError`]: a file of a wrong name or length, or what the file system said.
     pub fn load(&self) -> Result<(), QueueError> {
         let root = self.files.root().to_path_buf();
         let Some(topics) = folder(&root)? else { return Ok(()) };
-        if root.join("CURRENT").exists() {
-            return Err(QueueError::RocksDb { path: root });
-        }
         for topic in topics {
             let topic = topic.map_err(QueueError::io("listing", &root))?;
             let name = topic.file_name().to_str().and_then(Topic::parse_stored);
