@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::process::{Server, log_tail};
@@ -200,15 +201,11 @@ impl Cluster {
 
     /// Starts the broker on its old store and ports, waits until every name server routes to it.
     pub fn start_broker(&mut self) -> Result<()> {
-        let folder = self.folder().to_owned();
-        let conf = folder.join("broker.conf");
-        let lines: String = self.broker_conf().into_iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-        std::fs::write(&conf, lines)?;
-        let command = self.command("mqbroker", "org.apache.rocketmq.broker.BrokerStartup", "1g", &conf)?;
-        let mut server = Server::start("the broker", command, &folder.join("broker.log"))?;
+        let log = self.folder().join("broker.log");
+        let mut server = self.spawn_broker(&log)?;
         let name = self.broker_keys.get("brokerName").map_or("broker-a", String::as_str);
         for target in &self.name_servers {
-            wait_until(&mut server, &folder.join("broker.log"), || knows_broker(target.port, name, self.broker_port))?;
+            wait_until(&mut server, &log, || knows_broker(target.port, name, self.broker_port))?;
         }
         self.broker = Some(server);
         Ok(())
@@ -222,6 +219,32 @@ impl Cluster {
     /// `kill -9`.
     pub fn kill_broker(&mut self) -> Result<()> {
         self.broker.take().map_or(Ok(()), Server::kill)
+    }
+
+    /// Starts the broker and kills it before it can be ready: `after` so long.
+    pub fn start_broker_and_kill(&mut self, after: Duration) -> Result<()> {
+        let server = self.spawn_broker(&self.folder().join("broker.log"))?;
+        std::thread::sleep(after);
+        server.kill()
+    }
+
+    /// Stops the broker in its tracks: it holds its ports and connections and does nothing.
+    pub fn pause_broker(&self) {
+        if let Some(server) = &self.broker {
+            server.signal(Signal::STOP);
+        }
+    }
+
+    /// Lets it go on.
+    pub fn resume_broker(&self) {
+        if let Some(server) = &self.broker {
+            server.signal(Signal::CONT);
+        }
+    }
+
+    /// Fails with the end of its log when the broker has ended by itself.
+    pub fn check_broker_alive(&mut self) -> Result<()> {
+        self.broker.as_mut().context("the broker was not started")?.check_alive()
     }
 
     /// Clean stop, then start on the same store.
@@ -249,6 +272,14 @@ impl Cluster {
         wait_until(&mut server, &log, || cluster_info(port).is_some())?;
         self.name_servers[index].process = Some(server);
         Ok(())
+    }
+
+    fn spawn_broker(&self, log: &Path) -> Result<Server> {
+        let conf = self.folder().join("broker.conf");
+        let lines: String = self.broker_conf().into_iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        std::fs::write(&conf, lines)?;
+        let command = self.command("mqbroker", "org.apache.rocketmq.broker.BrokerStartup", "1g", &conf)?;
+        Server::start("the broker", command, log)
     }
 
     fn broker_conf(&self) -> BTreeMap<String, String> {

@@ -65,7 +65,8 @@ impl Server {
         Ok(())
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal and returns at once.
+    pub(super) fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             // A process that ended by itself is noticed by the wait that follows.
             let _ = kill_process(pid, signal);

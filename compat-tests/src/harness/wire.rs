@@ -29,6 +29,26 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// A request with a JSON header.
+    pub fn request(code: i32, opaque: i64, fields: &[(&str, &str)], body: &[u8]) -> Result<Frame> {
+        let ext: Map<String, Value> = fields.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+        let header = json!({"code": code, "extFields": ext, "flag": 0, "language": "JAVA", "opaque": opaque,
+            "serializeTypeCurrentRPC": "JSON", "version": 513});
+        Ok(Frame { codec: 0, header: serde_json::to_vec(&header)?, body: body.to_vec() })
+    }
+
+    /// Reads one frame, and waits for it.
+    pub fn read(from: &mut impl Read) -> Result<Frame> {
+        let mut length = [0; 4];
+        from.read_exact(&mut length)?;
+        let size = u32::from_be_bytes(length);
+        ensure!(size < FRAME_LIMIT, "frame of {size} bytes");
+        let mut bytes = length.to_vec();
+        bytes.resize(4 + usize::try_from(size)?, 0);
+        from.read_exact(&mut bytes[4..])?;
+        Frame::parse(&bytes)
+    }
+
     /// Splits one frame. The bytes must hold exactly one.
     pub fn parse(bytes: &[u8]) -> Result<Frame> {
         let (length, rest) = word(bytes)?;
@@ -76,6 +96,26 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+impl Answer {
+    /// The answer in a frame and the request that it belongs to; `None` when the frame is a request.
+    pub fn of(frame: Frame) -> Result<Option<(i64, Answer)>> {
+        let header = frame.json()?;
+        let number = |key: &str| header.get(key).and_then(Value::as_i64);
+        if number("flag").unwrap_or(0) & 1 == 0 {
+            return Ok(None);
+        }
+        let fields = match header.get("extFields") {
+            Some(Value::Object(map)) => {
+                map.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        let remark = header.get("remark").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let answer = Answer { code: number("code").context("no code")?, remark, fields, body: frame.body };
+        Ok(Some((number("opaque").context("no opaque")?, answer)))
+    }
+}
+
 /// A connection to a name server or broker that has one request in flight.
 #[derive(Debug)]
 pub struct Connection {
@@ -96,10 +136,7 @@ impl Connection {
     /// Sends a request with a JSON header and waits for the answer with the same `opaque`.
     pub fn call(&mut self, code: i32, fields: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
         self.opaque += 1;
-        let ext: Map<String, Value> = fields.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
-        let header = json!({"code": code, "extFields": ext, "flag": 0, "language": "JAVA", "opaque": self.opaque,
-            "serializeTypeCurrentRPC": "JSON", "version": 513});
-        self.send(&Frame { codec: 0, header: serde_json::to_vec(&header)?, body: body.to_vec() })?;
+        self.send(&Frame::request(code, self.opaque, fields, body)?)?;
         self.answer(self.opaque)
     }
 
@@ -111,33 +148,11 @@ impl Connection {
     /// Reads frames until the answer to `opaque`; what else arrives is dropped.
     pub fn answer(&mut self, opaque: i64) -> Result<Answer> {
         loop {
-            let frame = self.receive()?;
-            let header = frame.json()?;
-            let number = |key: &str| header.get(key).and_then(Value::as_i64);
-            if number("opaque") != Some(opaque) || number("flag").unwrap_or(0) & 1 == 0 {
-                continue;
+            match Answer::of(Frame::read(&mut self.stream)?)? {
+                Some((found, answer)) if found == opaque => return Ok(answer),
+                _ => {}
             }
-            let fields = match header.get("extFields") {
-                Some(Value::Object(map)) => map
-                    .iter()
-                    .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
-                    .collect(),
-                _ => BTreeMap::new(),
-            };
-            let remark = header.get("remark").and_then(Value::as_str).unwrap_or_default().to_owned();
-            return Ok(Answer { code: number("code").context("no code")?, remark, fields, body: frame.body });
         }
-    }
-
-    fn receive(&mut self) -> Result<Frame> {
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length)?;
-        let size = u32::from_be_bytes(length);
-        ensure!(size < FRAME_LIMIT, "frame of {size} bytes");
-        let mut bytes = length.to_vec();
-        bytes.resize(4 + usize::try_from(size)?, 0);
-        self.stream.read_exact(&mut bytes[4..])?;
-        Frame::parse(&bytes)
     }
 }
 

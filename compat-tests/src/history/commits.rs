@@ -13,8 +13,9 @@ use super::{Line, Op, Phase, Rule, Server, Verdict};
 struct Progress {
     /// Values it has had, oldest first, each with the time from which it was there for certain.
     values: Vec<(u64, i64)>,
-    /// Values that were asked for and not confirmed: they may be there.
-    open: Vec<i64>,
+    /// Values that were asked for and not confirmed: they may be there. With each, the crashes before it.
+    open: Vec<(i64, u64)>,
+    crashes: u64,
     /// A crash since the value was last known.
     is_uncertain: bool,
 }
@@ -22,7 +23,7 @@ struct Progress {
 impl Default for Progress {
     fn default() -> Self {
         // Where nothing is stored a group begins at the front.
-        Self { values: vec![(0, 0)], open: Vec::new(), is_uncertain: false }
+        Self { values: vec![(0, 0)], open: Vec::new(), crashes: 0, is_uncertain: false }
     }
 }
 
@@ -33,12 +34,23 @@ impl Progress {
 
     fn may_be(&self, value: i64) -> bool {
         self.last() == value
-            || self.open.contains(&value)
+            || self.open.iter().any(|(open, _)| *open == value)
             || (self.is_uncertain && self.values.iter().any(|(_, before)| *before == value))
+    }
+
+    /// A value was confirmed.
+    fn stored(&mut self, ns: u64, value: i64) {
+        // One consumer per queue: what it asked for before is settled by this.
+        let asked = self.open.drain(..).rev().find(|(open, _)| *open == value);
+        self.values.push((ns, value));
+        // An answer may be read after the broker that gave it is gone.
+        let is_older_than_crash = asked.is_some_and(|(_, crashes)| crashes < self.crashes);
+        self.is_uncertain &= is_older_than_crash;
     }
 
     /// Forgets what was written for certain before a crash at `ns`.
     fn crash(&mut self, ns: u64, interval_ns: u64) {
+        self.crashes += 1;
         // Which value it fell back to stays as it is, however often the broker crashes before somebody asks.
         if self.is_uncertain {
             return;
@@ -67,14 +79,9 @@ impl Commits {
                 Op::Commit { phase, group, topic, queue, offset } => {
                     let progress = self.progress.entry((group.clone(), topic.clone(), *queue)).or_default();
                     match phase {
-                        Phase::Invoke => progress.open.push(*offset),
-                        Phase::Ok => {
-                            // One consumer per queue: what it asked for before is settled by this.
-                            progress.open.clear();
-                            progress.values.push((line.ns, *offset));
-                            progress.is_uncertain = false;
-                        }
-                        Phase::Fail => progress.open.retain(|open| open != offset),
+                        Phase::Invoke => progress.open.push((*offset, progress.crashes)),
+                        Phase::Ok => progress.stored(line.ns, *offset),
+                        Phase::Fail => progress.open.retain(|(open, _)| open != offset),
                         Phase::Info => {}
                     }
                 }

@@ -195,6 +195,11 @@ fn progress_of_groups() {
             again().broker(Server::Killed).later(300).broker(Server::Killed).committed(5),
             &[],
         ),
+        (
+            "confirmed just before a kill, read just after",
+            stored().later(300).commit(Phase::Invoke, 9).broker(Server::Killed).commit(Phase::Ok, 9).committed(5),
+            &[],
+        ),
         ("no answer, done", stored().commit(Phase::Invoke, 9).commit(Phase::Info, 9).committed(9), &[]),
         ("no answer, not done", stored().commit(Phase::Invoke, 9).commit(Phase::Info, 9).committed(5), &[]),
         (
