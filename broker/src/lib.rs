@@ -5,7 +5,7 @@ mod broker;
 mod clients;
 pub mod cluster;
 pub mod config;
-mod filter;
+pub mod filter;
 mod long_polling;
 mod metadata;
 mod processor;
