@@ -4,6 +4,7 @@
 //!
 //! Upstream: `AllocateMappedFileService`.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,6 +139,17 @@ impl Allocator {
 }
 
 impl Shared {
+    /// Says whether to zero one more chunk, after a pause as long as the last chunk took: half of the disk is left to the log.
+    fn pause_zeroing(&self, chunk_begun: &Cell<Instant>) -> bool {
+        let is_unwanted = || self.is_awaited.load(Ordering::Acquire) || self.is_stopped.load(Ordering::Acquire);
+        if !is_unwanted() {
+            let took = chunk_begun.get().elapsed();
+            self.changed.wait_for(&mut self.state.lock(), took);
+        }
+        chunk_begun.set(Instant::now());
+        !is_unwanted()
+    }
+
     fn run(&self) {
         let mut state = self.state.lock();
         while !self.is_stopped.load(Ordering::Acquire) {
@@ -153,7 +165,8 @@ impl Shared {
                 // Prepared for an end of the log that has moved.
                 let _ = stale.remove();
             }
-            let go_on = || !self.is_awaited.load(Ordering::Acquire) && !self.is_stopped.load(Ordering::Acquire);
+            let chunk_begun = Cell::new(Instant::now());
+            let go_on = || self.pause_zeroing(&chunk_begun);
             let zeroing: Option<&dyn Fn() -> bool> = if self.is_zeroing { Some(&go_on) } else { None };
             let made = MappedFile::create(&self.dir, base, self.size, zeroing);
             state = self.state.lock();

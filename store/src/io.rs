@@ -7,12 +7,12 @@
 //! Never here: what the bytes mean, what to do when a call fails.
 
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, fallocate};
-use rustix::io::Errno;
+use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::io::{Errno, pwritev};
 
 use crate::mmap::SlotRegion;
 
@@ -58,6 +58,17 @@ impl StoreFile {
     /// What the system says; [`io::ErrorKind::NotFound`] when it is not there.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Self::new(file, path))
+    }
+
+    /// Opens a file that is there so that what is written goes past the page cache: memory, position and length of a write
+    /// must be multiples of the block size. Not every file system can.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn open_unbuffered(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::DIRECT.bits().cast_signed();
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
         Ok(Self::new(file, path))
     }
 
@@ -126,6 +137,23 @@ impl StoreFile {
             watch::Change::Write { position, bytes: bytes.to_vec() },
             self.file.write_all_at(bytes, position)
         )
+    }
+
+    /// Writes `bytes` and `zeros`, which are zeros, behind them at `position`, in one call where the system takes all at once.
+    ///
+    /// # Errors
+    /// What the system says; some of the bytes may be written.
+    #[inline]
+    pub(crate) fn write_padded_at(&self, bytes: &[u8], zeros: &[u8], position: u64) -> io::Result<()> {
+        let call = || {
+            let done = pwritev(&self.file, &[IoSlice::new(bytes), IoSlice::new(zeros)], position)?;
+            match bytes.get(done..) {
+                // The zeros stand there already; they were to spare the system a read.
+                None | Some([]) => Ok(()),
+                Some(rest) => self.file.write_all_at(rest, position + done as u64),
+            }
+        };
+        watched!(self.watched.as_ref(), watch::Change::Write { position, bytes: [bytes, zeros].concat() }, call())
     }
 
     /// Waits until all that was written, and the file's length, is on disk.

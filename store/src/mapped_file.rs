@@ -17,8 +17,10 @@ use crate::io::{self as store_io, StoreFile};
 use crate::layout;
 use crate::mmap::{AppendRegion, RegionError};
 
-/// Bytes that are zeroed and synced at a time.
-const ZERO_CHUNK: usize = 8 << 20;
+/// Bytes that are zeroed and synced at a time: a sync of the log that comes in between waits for no more than this.
+const ZERO_CHUNK: usize = 512 << 10;
+/// Bytes of a page of the page cache, and a multiple of the block size of every disk in use.
+const PAGE: usize = 4096;
 
 /// A mapped file of the log.
 pub(crate) struct MappedFile {
@@ -27,13 +29,17 @@ pub(crate) struct MappedFile {
     base: i64,
     file: StoreFile,
     region: AppendRegion,
+    /// The file holds zeros ahead of its end, not just reserved space: a write that begins a page must fill it, or the system
+    /// reads the page first.
+    is_written_ahead: bool,
 }
 
 impl MappedFile {
     /// Makes the file that begins at `base` in `dir`, `size` bytes, all zero.
     ///
     /// With `go_on_zeroing`, zeros are written and synced chunk by chunk while it says true, one chunk at least: the first
-    /// sync of blocks that were only reserved has to change file system metadata, which makes it slow.
+    /// sync of blocks that were only reserved has to change file system metadata, which makes it slow. The zeros go past the
+    /// page cache where the file system can: nobody reads them.
     ///
     /// # Errors
     /// [`FileError`], and no file is left behind.
@@ -67,16 +73,17 @@ impl MappedFile {
         file.set_length(size).map_err(FileError::at("lengthening the file", &path))?;
         allocate(&file, 0, size).map_err(FileError::at("reserving space for the file", &path))?;
         if let Some(go_on) = go_on_zeroing {
-            zero(&file, 0, size, go_on).map_err(FileError::at("zeroing the file", &path))?;
+            let unbuffered = StoreFile::open_unbuffered(&path).ok();
+            zero(&file, unbuffered.as_ref(), 0, size, go_on).map_err(FileError::at("zeroing the file", &path))?;
         }
-        Self::map(file, path, base, size, 0)
+        Ok(Self { is_written_ahead: go_on_zeroing.is_some(), ..Self::map(file, path, base, size, 0)? })
     }
 
     fn map(file: StoreFile, path: PathBuf, base: i64, size: u64, published: usize) -> Result<Self, FileError> {
         let length = usize::try_from(size).map_err(|error| io::Error::new(io::ErrorKind::FileTooLarge, error));
         let region = length.and_then(|length| AppendRegion::map(file.as_file(), length, published));
         let region = region.map_err(FileError::at("mapping the file", &path))?;
-        Ok(Self { path, base, file, region })
+        Ok(Self { path, base, file, region, is_written_ahead: true })
     }
 
     /// Opens a file that is there, all of it readable: recovery lowers the end.
@@ -145,7 +152,14 @@ impl MappedFile {
     /// # Errors
     /// [`RegionError`], and nothing is written.
     pub(crate) fn append(&self, position: usize, bytes: &[u8], next_end: usize) -> Result<(), RegionError> {
-        let by_file = |bytes: &[u8]| self.file.write_all_at(bytes, position as u64).is_ok();
+        const ZEROS: [u8; PAGE] = [0; PAGE];
+        let end = position + bytes.len();
+        let padding = if self.is_written_ahead { (PAGE - end % PAGE) % PAGE } else { 0 };
+        let zeros = ZEROS.get(..padding.min(self.size().saturating_sub(end))).unwrap_or_default();
+        let by_file = |bytes: &[u8]| match zeros {
+            [] => self.file.write_all_at(bytes, position as u64).is_ok(),
+            zeros => self.file.write_padded_at(bytes, zeros, position as u64).is_ok(),
+        };
         self.region.append_padded(position, bytes, next_end, by_file)
     }
 
@@ -197,16 +211,31 @@ impl AsRef<[u8]> for HeldSlice {
 /// Reserves the blocks of `[from, to)`. Where the file system cannot, zeros are written instead: nothing may stand
 /// there yet.
 fn allocate(file: &StoreFile, from: u64, to: u64) -> io::Result<()> {
-    if file.allocate(from, to)? { Ok(()) } else { zero(file, from, to, &|| true) }
+    if file.allocate(from, to)? { Ok(()) } else { zero(file, None, from, to, &|| true) }
 }
 
-/// Writes and syncs zeros over `[from, to)`, one chunk, and then while `go_on` says so.
-fn zero(file: &StoreFile, from: u64, to: u64, go_on: &dyn Fn() -> bool) -> io::Result<()> {
-    let zeros = vec![0; ZERO_CHUNK];
+/// Writes and syncs zeros over `[from, to)`, one chunk, and then while `go_on` says so; by `unbuffered`, the same file, as
+/// long as that works.
+fn zero(
+    file: &StoreFile,
+    mut unbuffered: Option<&StoreFile>,
+    from: u64,
+    to: u64,
+    go_on: &dyn Fn() -> bool,
+) -> io::Result<()> {
+    let zeros = vec![0; ZERO_CHUNK + PAGE];
+    // Writes past the page cache take their memory page by page.
+    let zeros = zeros.get(zeros.as_ptr().align_offset(PAGE)..).unwrap_or_default();
     let mut position = from;
     while position < to {
         let length = usize::try_from(to - position).unwrap_or(ZERO_CHUNK).min(ZERO_CHUNK);
-        file.write_all_at(zeros.get(..length).unwrap_or(&zeros), position)?;
+        let chunk = zeros.get(..length).unwrap_or(zeros);
+        let past_cache = unbuffered.filter(|_| length.is_multiple_of(PAGE));
+        let is_written = past_cache.is_some_and(|unbuffered| unbuffered.write_all_at(chunk, position).is_ok());
+        if !is_written {
+            unbuffered = None;
+            file.write_all_at(chunk, position)?;
+        }
         file.sync_data()?;
         position += length as u64;
         if !go_on() {

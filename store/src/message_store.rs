@@ -117,6 +117,7 @@ impl MessageStore {
         for _ in &damage {
             counters.damaged();
         }
+        tracing::info!("{}", options.durable_window());
         let file_size = options.commit_log_file_size;
         let is_zeroing = options.flush_mode == FlushMode::Sync;
         let allocator = Allocator::start(options.commit_log_dir.clone(), file_size, is_zeroing)?;

@@ -81,6 +81,27 @@ pub struct StoreOptions {
     pub disk_warning_ratio: u32,
 }
 
+impl StoreOptions {
+    /// What a loss of power can cost under these options, in one sentence for whoever runs the store.
+    #[must_use]
+    pub fn durable_window(&self) -> String {
+        match self.flush_mode {
+            FlushMode::Sync => {
+                "SYNC_FLUSH: a send is answered when it is on disk; a loss of power costs no answered message, \
+                                save those sent with WAIT=false"
+                    .to_owned()
+            }
+            FlushMode::Async => format!(
+                "ASYNC_FLUSH: a killed process costs no answered message; a loss of power costs those of the last {} ms, \
+                 and up to {} ms while fewer than {} KiB gather in that time",
+                self.flush_interval.as_millis(),
+                self.flush_thorough_interval.as_millis().max(self.flush_interval.as_millis()),
+                u64::from(self.flush_least_pages) * 4,
+            ),
+        }
+    }
+}
+
 /// `messageDelayLevel` as it is unless configured: 18 levels.
 const DELAY_LEVELS_S: [u64; 18] =
     [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200];

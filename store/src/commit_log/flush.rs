@@ -233,7 +233,11 @@ impl Shared {
             Ok(()) => self.checkpoint.raise(Field::PhysicalTimestamp, store_timestamp),
             Err(error) => {
                 log.health.set(Trouble::Poisoned, true);
-                tracing::error!(%error, "the commit log could not be written to disk; no message is accepted any more");
+                tracing::error!(
+                    %error, after = log.flushed(),
+                    "the commit log could not be written to disk: no message is answered or taken any more, reading goes on; \
+                     see to the disk, then restart: what was answered is kept, what was not may be gone"
+                );
             }
         }
         result

@@ -36,7 +36,7 @@ use crate::error::FileError;
 use crate::health::Health;
 use crate::mapped_file::MappedFile;
 use crate::mapped_file_queue::MappedFileQueue;
-use crate::options::StoreOptions;
+use crate::options::{FlushMode, StoreOptions};
 use append::Tail;
 
 /// Bytes of a blank: length and magic. Every file but the last ends in one.
@@ -85,6 +85,10 @@ impl CommitLog {
         options: &StoreOptions,
     ) -> Self {
         let files = MappedFileQueue::new(files);
+        if options.flush_mode == FlushMode::Sync && files.last().is_none() {
+            // Zeroed before the first message comes, where there is time.
+            allocator.prepare(end.offset);
+        }
         Self {
             tail: Mutex::new(Tail::new(files.last(), end)),
             held_since: AtomicU64::new(0),
