@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 
 use boostermq_remoting::config::reasons::{
-    BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FLUSHER, HA, INDEX, LEGACY, LMQ, LOCKS,
-    MAPPING, METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, QUEUE_EXTENSION, RECORD_CRC, RECOVERY, RETENTION_READERS,
+    BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FILTER_BITS, FLUSHER, HA, INDEX, LEGACY,
+    LMQ, LOCKS, MAPPING, METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, RECORD_CRC, RECOVERY, RETENTION_READERS,
     ROCKSDB, ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER, TOPIC_LENGTH, TRANSACTION,
 };
 use boostermq_remoting::config::{ByteSize, ConfigError, Days, Hours, Machine, Millis, Minutes, Percent, Seconds};
@@ -285,12 +285,12 @@ boostermq_remoting::config! {
         mapper_file_size_batch_consume_queue: ByteSize =
             ByteSize(13_800_000), "mapperFileSizeBatchConsumeQueue", Inert(BATCH_QUEUE);
         /// Writes extension files beside consume queues.
-        enable_consume_queue_ext: bool = false, "enableConsumeQueueExt", Inert(QUEUE_EXTENSION);
+        enable_consume_queue_ext: bool = false, "enableConsumeQueueExt", Restart;
         /// Length of one extension file.
         mapped_file_size_consume_queue_ext: ByteSize =
-            ByteSize::mib(48), "mappedFileSizeConsumeQueueExt", Inert(QUEUE_EXTENSION);
+            ByteSize::mib(48), "mappedFileSizeConsumeQueueExt", Restart, 24..=i32::MAX as i64;
         /// Filter bits of one message.
-        bit_map_length_consume_queue_ext: u32 = 64, "bitMapLengthConsumeQueueExt", Inert(QUEUE_EXTENSION);
+        bit_map_length_consume_queue_ext: u32 = 64, "bitMapLengthConsumeQueueExt", Inert(FILTER_BITS);
 
         // Light queues.
         /// Keeps light queues.

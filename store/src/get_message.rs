@@ -277,7 +277,9 @@ impl<'a> Walk<'a> {
         if unit.physical_offset < self.gone_before {
             return Step::Next;
         }
-        if self.request.filter.is_some_and(|filter| !filter.matches_tags(unit.tags_code)) {
+        if let Some(filter) = self.request.filter
+            && !self.queue.tags_code(unit).is_none_or(|tags_code| filter.matches_tags(tags_code))
+        {
             return self.pass_over(GetStatus::NoMatchedMessage);
         }
         if !self.seek(unit) {

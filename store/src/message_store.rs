@@ -77,6 +77,11 @@ impl MessageStore {
             options.consume_queue_dir.clone(),
             options.consume_queue_file_size,
             options.consume_queue_open_files,
+        )
+        .with_extensions(
+            options.extension_file_size,
+            options.consume_queue_open_files,
+            options.extension_enabled,
         );
         queues.load()?;
         let queues = Arc::new(queues);

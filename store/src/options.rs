@@ -32,6 +32,10 @@ pub struct StoreOptions {
     pub commit_log_file_size: u64,
     /// Bytes of one file of a consume queue, rounded up to whole units (`mappedFileSizeConsumeQueue`).
     pub consume_queue_file_size: u64,
+    /// Bytes of one extension file of a consume queue (`mappedFileSizeConsumeQueueExt`).
+    pub extension_file_size: u64,
+    /// Whether extension files are written (`enableConsumeQueueExt`). Those that are there are always read.
+    pub extension_enabled: bool,
     /// Most open files of consume queues.
     pub consume_queue_open_files: usize,
     /// When a message counts as kept (`flushDiskType`).
@@ -118,6 +122,8 @@ impl StoreOptions {
             index_dir: root.join("index"),
             commit_log_file_size: 1 << 30,
             consume_queue_file_size: 300_000 * 20,
+            extension_file_size: 48 << 20,
+            extension_enabled: false,
             consume_queue_open_files: 1024,
             flush_mode: FlushMode::Async,
             flush_interval: Duration::from_millis(500),

@@ -28,7 +28,6 @@ absent! {
     MULTI_PATH = "commit log spread over several folders";
     PLUGIN = "plug-ins around the message store";
     POP = "pop consumption";
-    QUEUE_EXTENSION = "extension files of consume queues";
     RECORD_CRC = "checksum over whole records";
     REGISTRATION = "partial registration: each one carries all topics";
     REPLY = "request-reply calls";

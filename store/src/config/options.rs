@@ -17,6 +17,8 @@ impl From<&StoreConfig> for StoreOptions {
             commit_log_dir: config.store_path_commit_log.clone(),
             commit_log_file_size: config.mapped_file_size_commit_log.0,
             consume_queue_file_size: config.consume_queue_file_size().0,
+            extension_file_size: config.mapped_file_size_consume_queue_ext.0,
+            extension_enabled: config.enable_consume_queue_ext,
             flush_mode: match config.flush_disk_type {
                 FlushDiskType::SyncFlush => FlushMode::Sync,
                 FlushDiskType::AsyncFlush => FlushMode::Async,

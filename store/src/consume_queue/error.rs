@@ -36,6 +36,19 @@ pub enum QueueError {
         /// The file.
         path: PathBuf,
     },
+    /// An extension file whose length is not the configured one.
+    #[error(
+        "{} is {found} bytes long, an extension file has {expected}; set mappedFileSizeConsumeQueueExt to what the store was \
+         written with", path.display()
+    )]
+    ExtensionFileSize {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        found: u64,
+        /// The configured length in bytes.
+        expected: i64,
+    },
     /// A queue offset that cannot follow what the queue holds: the record it came from is damaged.
     #[error(
         "a record claims queue offset {queue_offset} in {topic}-{queue_id}, which ends at {max_offset}; the record is damaged and \

@@ -13,12 +13,15 @@
 //! nothing else, so a queue that is behind or damaged is mended by pushing the records again, in the order of the log. A unit
 //! is never shifted to another offset.
 //!
+//! A unit may point on to an extension unit (`extension`), with what is too much for it.
+//!
 //! Files are read and written with plain positioned I/O through [`QueueFiles`], never mapped: an unused queue costs a few
 //! words. Never here: parsing records, deciding what to read.
 //!
 //! Upstream: `ConsumeQueue`, `ConsumeQueueStore`, `MappedFileQueue`.
 
 mod error;
+mod extension;
 mod recover;
 mod storage;
 mod table;
@@ -35,6 +38,7 @@ use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 use parking_lot::Mutex;
 
 pub use error::QueueError;
+pub(crate) use extension::Extensions;
 pub use table::QueueTable;
 use unit::UNIT_SIZE_I64;
 pub use unit::{UNIT_SIZE, Unit};
@@ -63,6 +67,7 @@ pub struct ConsumeQueue {
     /// Names this queue among the open files.
     number: u64,
     files: Arc<QueueFiles>,
+    extensions: Arc<Extensions>,
     /// The offset that the next appended message gets. Written under the append lock only.
     next_offset: AtomicI64,
     min_offset: AtomicI64,
@@ -74,12 +79,13 @@ pub struct ConsumeQueue {
 
 impl ConsumeQueue {
     /// A queue without files.
-    pub(crate) fn new(topic: Topic, queue_id: QueueId, files: Arc<QueueFiles>) -> Self {
+    pub(crate) fn new(topic: Topic, queue_id: QueueId, files: Arc<QueueFiles>, extensions: Arc<Extensions>) -> Self {
         Self {
             topic,
             queue_id,
             number: files.next_queue_number(),
             files,
+            extensions,
             next_offset: AtomicI64::new(0),
             min_offset: AtomicI64::new(0),
             max_offset: AtomicI64::new(0),
@@ -129,7 +135,7 @@ impl ConsumeQueue {
         (end > 0).then_some(PhysicalOffset(end))
     }
 
-    /// Puts `unit` at `queue_offset`. Called in the order of the log by the one dispatcher; a unit that stands there already is
+    /// Puts `unit`, whose record has this store time in ms, at `queue_offset`. Called in the order of the log by the one dispatcher; a unit that stands there already is
     /// left alone.
     ///
     /// - Past the end: the places between become blank, never filled by what comes later. In a queue without messages the
@@ -141,14 +147,14 @@ impl ConsumeQueue {
     /// # Errors
     /// [`QueueError::OffsetOutOfRange`] when the record cannot be right; [`QueueError::File`] when the disk refused, and nothing
     /// has changed: the caller may try again.
-    pub(crate) fn push_unit(&self, queue_offset: QueueOffset, unit: Unit) -> Result<(), QueueError> {
+    pub(crate) fn push(&self, queue_offset: QueueOffset, unit: Unit, store_timestamp: i64) -> Result<(), QueueError> {
         let mut tail = self.tail.lock();
         if tail.is_deleted {
             return Ok(());
         }
         let position = self.checked_position(&tail, queue_offset)?;
         if position < tail.end() {
-            if self.unit_at(&tail, position)? == Some(unit) {
+            if self.unit_at(&tail, position)?.is_some_and(|found| found.is_of_same(&unit)) {
                 return Ok(());
             }
             tracing::warn!(
@@ -164,11 +170,18 @@ impl ConsumeQueue {
             self.fill_hole(&mut tail, position)?;
         }
         self.make_room(&mut tail)?;
+        let unit = self.extended(&mut tail, unit, store_timestamp)?;
         tail.buffer.extend_from_slice(&unit.to_bytes());
         tail.physical_end = unit.physical_end().0;
         tail.is_touched = true;
         self.publish(&tail);
         Ok(())
+    }
+
+    /// As [`ConsumeQueue::push`], where the store time does not matter.
+    #[cfg(test)]
+    pub(crate) fn push_unit(&self, queue_offset: QueueOffset, unit: Unit) -> Result<(), QueueError> {
+        self.push(queue_offset, unit, 0)
     }
 
     fn checked_position(&self, tail: &Tail, queue_offset: QueueOffset) -> Result<i64, QueueError> {
@@ -259,6 +272,7 @@ impl ConsumeQueue {
             (tail.synced, tail.written)
         };
         if written > synced && (sync || written - synced >= SYNC_LEAST_BYTES) {
+            self.sync_extension()?;
             self.sync_files(synced, written)?;
             let mut tail = self.tail.lock();
             // Units cut and written again meanwhile are not synced: `cut` has lowered both.
@@ -285,7 +299,7 @@ impl ConsumeQueue {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(QueueError::io("deleting the folder", folder)(error))
             }
-            _ => Ok(()),
+            _ => self.extensions.destroy(self),
         }
     }
 

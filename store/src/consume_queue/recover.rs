@@ -165,7 +165,7 @@ impl ConsumeQueue {
             tail.files.start = base + size;
             self.min_offset.fetch_max((base + size) / UNIT_SIZE_I64, Ordering::AcqRel);
         }
-        Ok(())
+        self.trim_extension(&tail)
     }
 
     /// Where the last message before `position` ends in the log; 0 without one.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use super::extension::ExtensionEnd;
 use super::unit::UNIT_SIZE_I64;
 use super::{ConsumeQueue, QueueError, TAIL_BYTES, UNIT_SIZE, Unit};
 use crate::io as store_io;
@@ -27,6 +28,8 @@ pub(super) struct Tail {
     /// A unit was pushed since the last flush.
     pub(super) is_touched: bool,
     pub(super) is_deleted: bool,
+    /// Where extension units end; unknown until one is written.
+    pub(super) extension: Option<ExtensionEnd>,
 }
 
 impl Tail {
@@ -220,6 +223,7 @@ impl ConsumeQueue {
             Err(_) => tail.restart_at(position),
         }
         tail.physical_end = self.physical_end_before(tail, position)?;
+        tail.extension = None;
         self.publish(tail);
         self.min_offset.fetch_min(position / UNIT_SIZE_I64, Ordering::AcqRel);
         Ok(())

@@ -11,8 +11,9 @@ use boostermq_remoting::offsets::PhysicalOffset;
 use dashmap::DashMap;
 use parking_lot::RwLock;
 
+use super::extension::{self, EXTENSION_FILE_SIZE};
 use super::unit::UNIT_SIZE_I64;
-use super::{ConsumeQueue, QueueError};
+use super::{ConsumeQueue, Extensions, QueueError};
 use crate::queue_files::QueueFiles;
 
 /// The queues of one topic, in the order of their numbers.
@@ -36,6 +37,7 @@ impl TopicQueues {
 pub struct QueueTable {
     topics: DashMap<Topic, Arc<TopicQueues>>,
     files: Arc<QueueFiles>,
+    extensions: Arc<Extensions>,
 }
 
 impl QueueTable {
@@ -46,7 +48,21 @@ impl QueueTable {
         let units = i64::try_from(file_size).unwrap_or(i64::MAX / 2).div_euclid(UNIT_SIZE_I64);
         let is_whole = file_size.is_multiple_of(UNIT_SIZE_I64.cast_unsigned());
         let file_size = (units + i64::from(!is_whole)).max(1) * UNIT_SIZE_I64;
-        Self { topics: DashMap::new(), files: Arc::new(QueueFiles::new(folder.into(), file_size, open_files)) }
+        let folder = folder.into();
+        let extensions = Extensions::new(extension::folder(&folder), EXTENSION_FILE_SIZE, open_files, false);
+        Self {
+            topics: DashMap::new(),
+            files: Arc::new(QueueFiles::new(folder, file_size, open_files)),
+            extensions: Arc::new(extensions),
+        }
+    }
+
+    /// The same for a store whose extension files have `file_size` bytes each (`mappedFileSizeConsumeQueueExt`). With
+    /// `is_written` they are written (`enableConsumeQueueExt`); they are read in any case.
+    #[must_use]
+    pub fn with_extensions(self, file_size: u64, open_files: usize, is_written: bool) -> Self {
+        let folder = extension::folder(self.files.root());
+        Self { extensions: Arc::new(Extensions::new(folder, file_size, open_files, is_written)), ..self }
     }
 
     /// The queue, if there is one.
@@ -68,7 +84,12 @@ impl QueueTable {
         match queues.binary_search_by_key(&queue_id, |queue| queue.queue_id()) {
             Ok(index) => Arc::clone(&queues[index]),
             Err(index) => {
-                let queue = Arc::new(ConsumeQueue::new(topic.clone(), queue_id, Arc::clone(&self.files)));
+                let queue = Arc::new(ConsumeQueue::new(
+                    topic.clone(),
+                    queue_id,
+                    Arc::clone(&self.files),
+                    Arc::clone(&self.extensions),
+                ));
                 queues.insert(index, Arc::clone(&queue));
                 queue
             }
@@ -120,7 +141,9 @@ impl QueueTable {
                 tracing::warn!(path = %queue.path().display(), "not a queue's folder; passed over");
                 continue;
             };
-            self.get_or_create(topic, number).load(&queue.path())?;
+            let queue_of_files = self.get_or_create(topic, number);
+            queue_of_files.load(&queue.path())?;
+            self.extensions.check(&queue_of_files)?;
         }
         Ok(())
     }

@@ -81,7 +81,7 @@ impl QueueBuilder {
         let Some(queue) = self.queue_of(record) else { return Ok(None) };
         let tags_code = self.tags_code(record);
         let unit = Unit { physical_offset: record.physical_offset(), size: record.total_size(), tags_code };
-        match queue.push_unit(record.queue_offset(), unit) {
+        match queue.push(record.queue_offset(), unit, record.store_timestamp()) {
             Ok(()) => Ok(Some(Pushed { queue, queue_offset: record.queue_offset().plus(1), tags_code })),
             Err(error @ QueueError::OffsetOutOfRange { .. }) => {
                 tracing::error!(%error, physical_offset = %record.physical_offset());

@@ -333,3 +333,37 @@ fn slices_outlive_what_they_were_read_from() {
     drop(fixture);
     assert_eq!(Record::parse(&outcome.slices[0]).unwrap().body(), b"still here");
 }
+
+#[test]
+fn tags_in_extension_files_count_and_unknown_ones_pass() {
+    let fixture = Fixture::new();
+    let tagged = |tags| Sent { tags, ..Sent::default() };
+    for tags in ["A", "B", "A"] {
+        fixture.send(tagged(tags));
+    }
+    let queue = fixture.queue("T", 0);
+    let mut units = Vec::new();
+    queue.read_units(QueueOffset(0), 3, &mut units).unwrap();
+    // As a Java broker wrote them: the second and third point to extension units, of which only one is there.
+    let folder = fixture.dir.path().join("consumequeue_ext/T/0");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut unit = vec![0, 20];
+    unit.extend_from_slice(&tags_code("B").to_be_bytes());
+    unit.extend_from_slice(&[0; 10]);
+    std::fs::write(folder.join(format!("{:020}", 0)), unit).unwrap();
+    let second = Unit { tags_code: i64::MIN, ..units[1] };
+    let third = Unit { tags_code: i64::MIN + 20, ..units[2] };
+    let copy = fixture.queue("Copy", 0);
+    for (at, unit) in [units[0], second, third].into_iter().enumerate() {
+        copy.push_unit(QueueOffset(at as i64), unit).unwrap();
+    }
+    assert_eq!(copy.tags_code(&second), None, "another queue has files of its own");
+    let folder_of_copy = fixture.dir.path().join("consumequeue_ext/Copy");
+    std::fs::rename(folder.parent().unwrap(), &folder_of_copy).unwrap();
+    for (tags, expected) in [("A", vec![0, 2]), ("B", vec![1, 2]), ("C", vec![2])] {
+        let filter = Tagged(tags_code(tags));
+        let request = GetRequest { topic: "Copy", filter: Some(&filter), ..request(0, 32) };
+        let read: Vec<i64> = offsets(&read(&fixture, &request));
+        assert_eq!(read, expected, "{tags}");
+    }
+}
