@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use super::{Line, Op, Phase, Rule, Server, Verdict};
 
+/// Waits for the disk in one turn of writing what is kept in memory: some files, each with its folder.
+const WRITES: u64 = 6;
+
 /// The progress of one group in one queue.
 struct Progress {
     /// Values it has had, oldest first, each with the time from which it was there for certain.
@@ -91,8 +94,9 @@ impl Commits {
                         format!("line {}: {group} in {topic}/{queue}", at + 1)
                     });
                 }
-                Op::Broker { event: Server::Killed } => {
-                    self.progress.values_mut().for_each(|progress| progress.crash(line.ns, self.interval_ns));
+                Op::Broker { event: Server::Killed, stalled_ms } => {
+                    let interval_ns = self.interval_ns.saturating_add(stalled_ms * WRITES * 1_000_000);
+                    self.progress.values_mut().for_each(|progress| progress.crash(line.ns, interval_ns));
                 }
                 _ => {}
             }

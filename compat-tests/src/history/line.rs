@@ -178,6 +178,10 @@ pub enum Op {
     Broker {
         /// What.
         event: Server,
+        /// Longest time that the disk took to write a small file in the meantime, ms: so much longer than promised may
+        /// lie what a crash takes back.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        stalled_ms: u64,
     },
 }
 

@@ -76,7 +76,7 @@ impl<'a> Messages<'a> {
                         story.found.push(*offset);
                     }
                 }
-                Op::Broker { event: Server::Killed } => messages.kills_ns.push(line.ns),
+                Op::Broker { event: Server::Killed, .. } => messages.kills_ns.push(line.ns),
                 _ => {}
             }
         }

@@ -60,7 +60,7 @@ impl Queues {
                     self.read(&line.process, group, place, *offset, at, verdict);
                 }
                 // A consumer that outlives the broker asks anew where it stands.
-                Op::Broker { event: Server::Killed | Server::Stopped } => self.next.clear(),
+                Op::Broker { event: Server::Killed | Server::Stopped, .. } => self.next.clear(),
                 _ => {}
             }
         }

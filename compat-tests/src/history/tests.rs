@@ -88,7 +88,7 @@ impl History {
     }
 
     fn broker(self, event: Server) -> Self {
-        self.line("broker", Op::Broker { event })
+        self.line("broker", Op::Broker { event, stalled_ms: 0 })
     }
 }
 
@@ -190,6 +190,11 @@ fn progress_of_groups() {
         ("fallen back too far", again().broker(Server::Killed).committed(0), &[Rule::CommitLost]),
         ("fallen back late", again().later(200).broker(Server::Killed).committed(5), &[Rule::CommitLost]),
         ("fallen back twice", again().broker(Server::Killed).committed(5).committed(0), &[Rule::CommitLost]),
+        (
+            "fallen back late, on a slow disk",
+            again().later(200).line("broker", Op::Broker { event: Server::Killed, stalled_ms: 20 }).committed(5),
+            &[],
+        ),
         (
             "two kills before somebody asks",
             again().broker(Server::Killed).later(300).broker(Server::Killed).committed(5),

@@ -18,7 +18,7 @@ const SEND_MESSAGE_V2: i64 = 310;
 /// How long a send that was answered early waits before the broker gets it.
 const UNFLUSHED: Duration = Duration::from_millis(300);
 /// The one send that is spoiled comes after so many.
-const SPARED: usize = 20;
+const SPARED: usize = 10;
 
 /// Which promise is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,15 +212,21 @@ impl Link<'_> {
                     self.write(&first)?;
                     self.write(&second)?;
                 }
-                None if answer.code == 0 && self.shared.broken == Broken::SwapOffsets && self.shared.is_the_one() => {
-                    held = Some((frame, place));
-                }
+                // Held only when another answer for this queue is sure to follow.
+                None if answer.code == 0 && self.is_to_be_swapped(&place) => held = Some((frame, place)),
                 kept => {
                     held = kept;
                     self.write(&frame)?;
                 }
             }
         }
+    }
+
+    fn is_to_be_swapped(&self, place: &(String, String)) -> bool {
+        self.shared.broken == Broken::SwapOffsets
+            && self.shared.sends.fetch_add(1, Ordering::AcqRel) >= SPARED
+            && self.shared.fired.load(Ordering::Acquire) == 0
+            && lock(&self.places).values().any(|waiting| waiting == place)
     }
 
     fn acknowledge(&self, opaque: i64, queue: &str, offset: i64) -> Result<()> {

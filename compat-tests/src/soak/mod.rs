@@ -18,6 +18,7 @@ mod cycle;
 mod drain;
 mod message;
 mod peer;
+mod probe;
 mod producer;
 mod recorder;
 mod summary;

@@ -6,4 +6,5 @@ mod golden_store;
 mod interop;
 mod java;
 mod restart;
+mod soak;
 mod truth;
