@@ -15,9 +15,12 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::error::{AppendError, FileError, OpenError};
 use crate::mapped_file::MappedFile;
+use crate::once_a_minute::OnceAMinute;
 
 /// Longest that an append waits for a file.
 const TAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// After a failure for good reason it is not tried again before this has passed: each try costs every sender time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 const THREAD_NAME: &str = "store-allocate";
 
 #[derive(Default)]
@@ -28,12 +31,60 @@ struct State {
     making: Option<i64>,
     ready: Option<MappedFile>,
     failed: Option<(i64, FileError)>,
+    refused: Option<Refused>,
+}
+
+/// Whether there is room for the next file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// As far as is known.
+    #[default]
+    Enough,
+    /// Not for the one that would be made ahead; messages still go into the present one.
+    NotAhead,
+    /// None, and messages are refused for it.
+    None,
+}
+
+/// The disk is full or read-only.
+struct Refused {
+    base: i64,
+    at: Instant,
+    is_no_room: bool,
+    /// An append was refused for it.
+    is_felt: bool,
+    path: PathBuf,
+    cause: String,
+}
+
+impl Refused {
+    fn new(base: i64, error: &FileError) -> Option<Self> {
+        let is_no_room = error.is_no_room();
+        (is_no_room || error.is_read_only()).then(|| Self {
+            base,
+            at: Instant::now(),
+            is_no_room,
+            is_felt: false,
+            path: error.path.clone(),
+            cause: error.source.to_string(),
+        })
+    }
+
+    /// For an append.
+    fn error(&mut self) -> AppendError {
+        self.is_felt = true;
+        let (path, cause) = (self.path.clone(), self.cause.clone());
+        if self.is_no_room { AppendError::NoRoom { path, cause } } else { AppendError::ReadOnly { path, cause } }
+    }
 }
 
 impl State {
     fn has(&self, base: i64) -> bool {
-        let ready = self.ready.as_ref().map(MappedFile::base);
-        [self.wanted, self.making, ready].contains(&Some(base))
+        self.is_ready(base) || [self.wanted, self.making].contains(&Some(base))
+    }
+
+    fn is_ready(&self, base: i64) -> bool {
+        self.ready.as_ref().is_some_and(|file| file.base() == base)
     }
 }
 
@@ -46,6 +97,7 @@ struct Shared {
     /// Someone waits: zeroing can be cut short.
     is_awaited: AtomicBool,
     is_stopped: AtomicBool,
+    failure: OnceAMinute,
 }
 
 /// The thread and what it has ready.
@@ -68,6 +120,7 @@ impl Allocator {
             changed: Condvar::new(),
             is_awaited: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
+            failure: OnceAMinute::default(),
         });
         let run = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || run.run());
@@ -87,10 +140,17 @@ impl Allocator {
     /// The file that begins at `base`, made now if it was not prepared.
     ///
     /// # Errors
-    /// [`AppendError::NewFile`], [`AppendError::NewFileLate`]; asking again tries again.
+    /// [`AppendError::NoRoom`] and [`AppendError::ReadOnly`], for a second without another try; [`AppendError::NewFile`],
+    /// [`AppendError::NewFileLate`]; asking again tries again.
     pub(crate) fn take(&self, base: i64) -> Result<MappedFile, AppendError> {
         let deadline = Instant::now() + TAKE_TIMEOUT;
         let mut state = self.shared.state.lock();
+        let is_recent = |refused: &&mut Refused| refused.base == base && refused.at.elapsed() < RETRY_AFTER;
+        if !state.is_ready(base)
+            && let Some(refused) = state.refused.as_mut().filter(is_recent)
+        {
+            return Err(refused.error());
+        }
         self.shared.is_awaited.store(true, Ordering::Release);
         // An error from making it ahead says nothing about now.
         state.failed = None;
@@ -99,7 +159,8 @@ impl Allocator {
                 break Ok(file);
             }
             if let Some((_, error)) = state.failed.take_if(|(failed, _)| *failed == base) {
-                break Err(AppendError::NewFile(error));
+                let refused = state.refused.as_mut().filter(|refused| refused.base == base);
+                break Err(refused.map_or(AppendError::NewFile(error), Refused::error));
             }
             if !state.has(base) {
                 state.wanted = Some(base);
@@ -114,6 +175,24 @@ impl Allocator {
         };
         self.shared.is_awaited.store(false, Ordering::Release);
         taken
+    }
+
+    /// What the last try to make a file showed.
+    pub(crate) fn room(&self) -> Room {
+        match &self.shared.state.lock().refused {
+            Some(Refused { is_no_room: true, is_felt, .. }) if *is_felt => Room::None,
+            Some(Refused { is_no_room: true, .. }) => Room::NotAhead,
+            _ => Room::Enough,
+        }
+    }
+
+    /// Has the file made again that there was no room for.
+    pub(crate) fn try_room_again(&self) {
+        let base =
+            self.shared.state.lock().refused.as_ref().filter(|refused| refused.is_no_room).map(|refused| refused.base);
+        if let Some(base) = base {
+            self.prepare(base);
+        }
     }
 
     /// Ends the thread. With `is_clean`, deletes the file that nobody took.
@@ -172,9 +251,15 @@ impl Shared {
             state = self.state.lock();
             state.making = None;
             match made {
-                Ok(file) => state.ready = Some(file),
+                Ok(file) => {
+                    state.refused = None;
+                    state.ready = Some(file);
+                }
                 Err(error) => {
-                    tracing::error!(%error, "the next commit log file could not be made");
+                    if self.failure.is_due() {
+                        tracing::error!(%error, "the next commit log file could not be made");
+                    }
+                    state.refused = Refused::new(base, &error);
                     state.failed = Some((base, error));
                 }
             }

@@ -140,7 +140,7 @@ boostermq_remoting::config! {
         /// Use of the disk from which the oldest files are deleted even before they expire.
         disk_space_clean_forcibly_ratio: Percent = Percent(85), "diskSpaceCleanForciblyRatio", Live, 0..=100;
         /// Use of the disk from which sends are refused.
-        disk_space_warning_level_ratio: Percent = Percent(90), "diskSpaceWarningLevelRatio", Restart, 0..=100;
+        disk_space_warning_level_ratio: Percent = Percent(90), "diskSpaceWarningLevelRatio", Live, 0..=100;
         /// Allows deleting files before they expire when the disk fills.
         clean_file_forcibly_enable: bool = true, "cleanFileForciblyEnable", Live;
         /// Time between two looks for files to delete.

@@ -30,6 +30,16 @@ impl FileError {
     pub(crate) fn at(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { path: path.to_owned(), operation, source }
     }
+
+    /// The disk or somebody's share of it is full.
+    pub(crate) fn is_no_room(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
+    /// The file system takes no changes.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.source.kind() == io::ErrorKind::ReadOnlyFilesystem
+    }
 }
 
 /// Why a store could not be opened. Nothing in it has been changed unless the text says so.
@@ -107,8 +117,24 @@ pub enum AppendError {
     )]
     Poisoned,
     /// The disk is filled beyond the warning level.
-    #[error("the disk of the commit log is full: free space, or lower fileReservedTime")]
+    #[error("the disk is full: free space, or lower fileReservedTime")]
     DiskFull,
+    /// There is no room for the next file of the log. It is tried again with the next message after a second.
+    #[error("there is no room for the next commit log file {} ({cause}): free space, or lower fileReservedTime", path.display())]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+    /// The file system of the log takes no changes.
+    #[error("the disk of {} is read-only ({cause}): check it, remount it, then restart the broker", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
     /// Consume queues cannot be written, so messages would pile up unseen.
     #[error(
         "the store takes no more messages, because consume queues cannot be written: check the disk of consumequeue"

@@ -1,32 +1,31 @@
-//! What has to be done now and then: writing consume queues and index, the checkpoint, watching the disk, ending waits.
+//! What has to be done now and then: writing consume queues and index, the checkpoint, looking at the clock, ending waits.
 //!
 //! One thread. Nothing here is needed for correctness but that it happens at all: what is lost between two rounds is built
 //! again from the log.
 //!
-//! Upstream: `FlushConsumeQueueService`, `CleanCommitLogService`.
+//! Upstream: `FlushConsumeQueueService`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::checkpoint::{Checkpoint, Field};
+use crate::clock::StoreTime;
 use crate::commit_log::{CommitLog, Flusher};
 use crate::consume_queue::QueueTable;
-use crate::disk;
 use crate::dispatch::Dispatcher;
 use crate::error::{CloseError, OpenError};
-use crate::health::{Health, Trouble};
+use crate::health::Health;
 use crate::index::Index;
 use crate::options::StoreOptions;
+use crate::stats::Counters;
 
 const THREAD_NAME: &str = "store-housekeeping";
-/// How often the disk is looked at (upstream: `cleanResourceInterval`).
-const DISK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What housekeeping works on.
+/// What housekeeping and retention work on.
 pub(crate) struct House {
     pub(crate) log: Arc<CommitLog>,
     pub(crate) queues: Arc<QueueTable>,
@@ -36,6 +35,8 @@ pub(crate) struct House {
     pub(crate) checkpoint: Arc<Checkpoint>,
     pub(crate) health: Arc<Health>,
     pub(crate) options: Arc<StoreOptions>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) time: Arc<StoreTime>,
     /// A queue could not be written once. Pages that a failed sync left may count as clean, so nobody knows any more what is
     /// on disk, and the checkpoint stays where it is.
     pub(crate) is_checkpoint_stuck: AtomicBool,
@@ -80,16 +81,13 @@ impl Shared {
     fn run(&self, house: &House) {
         let options = &house.options;
         let start = Instant::now();
-        let (mut flush_at, mut thorough_at, mut disk_at) =
-            (start + options.queue_flush_interval, start + options.queue_flush_thorough_interval, start);
+        let mut flush_at = start + options.queue_flush_interval;
+        let mut thorough_at = start + options.queue_flush_thorough_interval;
         loop {
             let now = Instant::now();
             let deadline = house.flusher.expire(now);
-            if now >= disk_at {
-                disk_at = now + DISK_INTERVAL;
-                house.watch_disk();
-            }
             if now >= flush_at {
+                house.time.observe();
                 flush_at = now + options.queue_flush_interval;
                 // Who appends also dispatches; should one not come to it, nobody waits longer than this.
                 house.dispatcher.wake();
@@ -100,7 +98,7 @@ impl Shared {
                 // An error has been logged there, once.
                 let _ = house.flush_derived(is_thorough);
             }
-            let wake_at = [Some(flush_at), Some(disk_at), deadline].into_iter().flatten().min().unwrap_or(flush_at);
+            let wake_at = deadline.map_or(flush_at, |deadline| deadline.min(flush_at));
             let mut is_stopped = self.is_stopped.lock();
             if !*is_stopped {
                 self.stopped.wait_until(&mut is_stopped, wake_at);
@@ -146,17 +144,5 @@ impl House {
 
     fn flushed_timestamp(&self) -> i64 {
         self.checkpoint.value(Field::PhysicalTimestamp)
-    }
-
-    /// Refuses messages while the disk is too full.
-    fn watch_disk(&self) {
-        let usage = disk::usage(&self.options.commit_log_dir);
-        let is_full = usage > f64::from(self.options.disk_warning_ratio) / 100.0;
-        let was_full = self.health.set(Trouble::DiskFull, is_full);
-        if is_full && !was_full {
-            tracing::error!(usage, "the disk of the commit log is full: no message is accepted until there is space");
-        } else if was_full && !is_full {
-            tracing::info!(usage, "the disk of the commit log has space again");
-        }
     }
 }

@@ -56,9 +56,24 @@ impl MappedFileQueue {
 
     /// Adds `file` at the end. One caller at a time: the holder of the append lock.
     pub(crate) fn push(&self, file: Arc<MappedFile>) {
-        let mut row = Vec::clone(&self.row.load());
-        row.push(file);
-        self.row.store(Arc::new(row));
+        self.row.rcu(|row| {
+            let mut row = Vec::clone(row);
+            row.push(Arc::clone(&file));
+            row
+        });
+    }
+
+    /// Takes `file` out if it is the first of several. One caller at a time.
+    pub(crate) fn remove_first(&self, file: &Arc<MappedFile>) {
+        self.row.rcu(|row| match row.split_first() {
+            Some((first, rest)) if Arc::ptr_eq(first, file) && !rest.is_empty() => rest.to_vec(),
+            _ => row.to_vec(),
+        });
+    }
+
+    /// All files, in order.
+    pub(crate) fn all(&self) -> Vec<Arc<MappedFile>> {
+        self.row.load().to_vec()
     }
 }
 

@@ -15,10 +15,10 @@ use parking_lot::Mutex;
 
 use crate::allocate::Allocator;
 use crate::checkpoint::{Checkpoint, Field};
-use crate::clock::Clock;
+use crate::clock::{Clock, StoreTime};
 use crate::commit_log::{AppendBatch, CommitLog, FlushOutcome, Flusher};
 use crate::consume_queue::{ConsumeQueue, QueueError, QueueTable};
-use crate::disk::{self, DiskCapacity, DiskUsage};
+use crate::disk::{self, DiskCapacity, DiskUsage, Fullness};
 use crate::dispatch::{ArrivalListener, DispatchParts, Dispatcher, QueueBuilder};
 use crate::error::{AppendError, CloseError, FileError, OpenError, Quarantine};
 use crate::get_message::{self, GetOutcome, GetRequest};
@@ -33,6 +33,7 @@ use crate::offset_by_time::{self, TimeBoundary};
 use crate::options::{FlushMode, StoreOptions};
 use crate::query::{self, QueryOutcome};
 use crate::recover::{Recovered, Recovery};
+use crate::retention::{Retention, RetentionThread};
 use crate::stats::{Counters, StoreStats};
 use crate::takeover;
 
@@ -44,8 +45,8 @@ const FILE_SIZE_MAX: u64 = i32::MAX as u64;
 /// An open store. Dropped without [`MessageStore::close`] it is left as a crash would leave it.
 pub struct MessageStore {
     house: Arc<House>,
-    counters: Arc<Counters>,
     housekeeping: Housekeeping,
+    retention: RetentionThread,
     quarantines: Vec<Quarantine>,
     is_closed: AtomicBool,
     /// Held until everything else has ended.
@@ -127,7 +128,9 @@ impl MessageStore {
         let is_zeroing = options.flush_mode == FlushMode::Sync;
         let allocator = Allocator::start(options.commit_log_dir.clone(), file_size, is_zeroing)?;
         // Checked when the options were: fits.
-        let log = CommitLog::new(files, file_size as usize, end, allocator, Arc::clone(&health), clock, &options);
+        let time = Arc::new(StoreTime::new(Arc::clone(&clock), end.store_timestamp));
+        let log_time: Arc<dyn Clock> = Arc::clone(&time) as _;
+        let log = CommitLog::new(files, file_size as usize, end, allocator, Arc::clone(&health), log_time, &options);
         let (log, checkpoint) = (Arc::new(log), Arc::new(checkpoint));
         let dispatcher = Arc::new(Dispatcher::start(DispatchParts {
             log: Arc::clone(&log),
@@ -157,13 +160,16 @@ impl MessageStore {
             checkpoint,
             health,
             options,
+            counters,
+            time,
             is_checkpoint_stuck: AtomicBool::new(false),
         });
         let housekeeping = Housekeeping::start(Arc::clone(&house))?;
+        let retention = RetentionThread::start(Arc::new(Retention::new(Arc::clone(&house), clock)))?;
         Ok(Self {
             house,
-            counters,
             housekeeping,
+            retention,
             quarantines: damage,
             is_closed: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
@@ -197,9 +203,13 @@ impl MessageStore {
     /// # Errors
     /// [`AppendError`], and nothing was appended.
     pub fn append(&self, batch: &mut AppendBatch) -> Result<PhysicalOffset, AppendError> {
-        let end = self.house.log.append(batch)?;
+        let end = self.house.log.append(batch).inspect_err(|error| {
+            if matches!(error, AppendError::NoRoom { .. }) {
+                self.retention.retention().wake();
+            }
+        })?;
         self.house.flusher.appended();
-        self.counters.appended(batch.len(), batch.byte_len());
+        self.house.counters.appended(batch.len(), batch.byte_len());
         Ok(end)
     }
 
@@ -392,6 +402,12 @@ impl MessageStore {
         disk::capacity(&self.house.options.commit_log_dir)
     }
 
+    /// How full the fuller of the disks is that messages need, and above which level they are refused.
+    #[must_use]
+    pub fn fullness(&self) -> Fullness {
+        self.retention.retention().fullness()
+    }
+
     /// How full the disks are.
     #[must_use]
     pub fn disk_usage(&self) -> DiskUsage {
@@ -406,7 +422,7 @@ impl MessageStore {
     /// What the store has done since it was opened.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
-        self.counters.look()
+        self.house.counters.look()
     }
 
     /// Damage that was found when the store was opened, and left as it is.
@@ -428,6 +444,45 @@ impl MessageStore {
     pub fn delete_topic(&self, topic: &str) -> Result<bool, QueueError> {
         let house = &self.house;
         house.dispatcher.with_lane_stopped(|| house.queues.delete_topic(topic))
+    }
+
+    // Retention.
+
+    #[cfg(test)]
+    pub(crate) fn retention(&self) -> &Retention {
+        self.retention.retention()
+    }
+
+    /// Takes over from `options` what may change while the store is open: the rules of retention and the level above which messages
+    /// are refused.
+    pub fn set_retention(&self, options: &StoreOptions) {
+        self.retention.retention().set(options);
+    }
+
+    /// Deletes files of the log that have expired, soon and whatever the hour (upstream: `deleteExpiredCommitLog`).
+    pub fn delete_expired_files(&self) {
+        self.retention.retention().ask();
+    }
+
+    /// One look for files to delete, on this thread, as the store itself has every `cleanResourceInterval`. Returns how many
+    /// files of the log were deleted.
+    pub fn look_for_room(&self) -> u32 {
+        self.retention.retention().look()
+    }
+
+    /// Deletes queues of which no message is left (upstream: `cleanExpiredCQ`), but for those that `is_used`: they only lose the
+    /// files that hold nothing else. Returns how many went.
+    ///
+    /// # Errors
+    /// [`QueueError`] when a file cannot be deleted; the others are deleted all the same.
+    pub fn delete_expired_queues(&self, is_used: &dyn Fn(&str, QueueId) -> bool) -> Result<usize, QueueError> {
+        self.retention.retention().delete_expired_queues(is_used)
+    }
+
+    /// The store's time, which goes on evenly when the machine's clock is set.
+    #[must_use]
+    pub fn time(&self) -> &StoreTime {
+        &self.house.time
     }
 
     // Flush.
@@ -453,6 +508,7 @@ impl MessageStore {
             return Ok(());
         }
         let house = &self.house;
+        self.retention.stop();
         // Under the append lock: when it is given back, nobody appends any more.
         house.log.with_append_lock(|| house.health.set(Trouble::Closed, true));
         let result = self.finish();
@@ -481,6 +537,7 @@ impl MessageStore {
 
     fn stop_threads(&self, is_clean: bool) {
         let house = &self.house;
+        self.retention.stop();
         self.housekeeping.stop();
         house.flusher.stop();
         house.dispatcher.stop();

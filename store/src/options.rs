@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::retention::RetentionOptions;
+
 /// When an appended message counts as kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FlushMode {
@@ -81,8 +83,10 @@ pub struct StoreOptions {
     pub transfer_count_on_disk: u32,
     /// Bytes of a consume queue that one filtered pull looks at (`maxFilterMessageSize`).
     pub filter_scan_bytes: u32,
-    /// Percent of the disk in use from which on writes are refused (`diskSpaceWarningLevelRatio`).
+    /// Percent of the disk in use above which messages are refused (`diskSpaceWarningLevelRatio`).
     pub disk_warning_ratio: u32,
+    /// When old files are deleted.
+    pub retention: RetentionOptions,
 }
 
 impl StoreOptions {
@@ -147,6 +151,7 @@ impl StoreOptions {
             transfer_count_on_disk: 8,
             filter_scan_bytes: 16_000,
             disk_warning_ratio: 90,
+            retention: RetentionOptions::default(),
         }
     }
 

@@ -9,6 +9,9 @@ pub(crate) struct Counters {
     appended_bytes: AtomicU64,
     damaged_places: AtomicU64,
     index_failures: AtomicU64,
+    expired_files: AtomicU64,
+    lost_files: AtomicU64,
+    lost_bytes: AtomicU64,
 }
 
 /// A look at the counters of a store.
@@ -22,6 +25,12 @@ pub struct StoreStats {
     pub damaged_places: u64,
     /// Records that could not be put into the index.
     pub index_failures: u64,
+    /// Files of the log deleted because they had expired.
+    pub expired_files: u64,
+    /// Files of the log deleted before they had expired, because the disk was full.
+    pub lost_files: u64,
+    /// Bytes of those.
+    pub lost_bytes: u64,
 }
 
 impl Counters {
@@ -39,6 +48,15 @@ impl Counters {
         self.index_failures.fetch_add(1, Ordering::Relaxed)
     }
 
+    pub(crate) fn file_expired(&self) {
+        self.expired_files.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn file_lost(&self, bytes: usize) {
+        self.lost_files.fetch_add(1, Ordering::Relaxed);
+        self.lost_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     pub(crate) fn look(&self) -> StoreStats {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StoreStats {
@@ -46,6 +64,9 @@ impl Counters {
             appended_bytes: value(&self.appended_bytes),
             damaged_places: value(&self.damaged_places),
             index_failures: value(&self.index_failures),
+            expired_files: value(&self.expired_files),
+            lost_files: value(&self.lost_files),
+            lost_bytes: value(&self.lost_bytes),
         }
     }
 }

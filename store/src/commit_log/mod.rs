@@ -17,6 +17,7 @@ mod append;
 mod flush;
 mod read;
 mod recover;
+mod trim;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -4,10 +4,34 @@ use boostermq_remoting::config::ByteSize;
 
 use super::{FlushDiskType, StoreConfig};
 use crate::options::{FlushMode, StoreOptions};
+use crate::retention::RetentionOptions;
 
 /// Sizes have ranges that fit; one that did not would be as large as can be.
 fn narrow(size: ByteSize) -> u32 {
     u32::try_from(size.0).unwrap_or(u32::MAX)
+}
+
+/// Upstream lets the level be no higher than its default, and no lower than this makes sense (RocketMQ 5.5.0).
+fn refuse_above(config: &StoreConfig) -> u32 {
+    config.disk_space_warning_level_ratio.0.clamp(35, 90)
+}
+
+/// The levels are bounded as upstream bounds them (RocketMQ 5.5.0).
+impl From<&StoreConfig> for RetentionOptions {
+    fn from(config: &StoreConfig) -> Self {
+        Self {
+            keep_for: config.file_reserved_time.duration(),
+            delete_hours: config.delete_when.hours().to_vec(),
+            expire_above: config.disk_max_used_space_ratio.0,
+            // A disk on which messages are refused is full enough to make room.
+            force_above: config.disk_space_clean_forcibly_ratio.0.clamp(30, 85).min(refuse_above(config)),
+            may_force: config.clean_file_forcibly_enable,
+            interval: config.clean_resource_interval.duration(),
+            batch_max: config.delete_file_batch_max,
+            log_pause: config.delete_commit_log_files_interval.duration(),
+            queue_pause: config.delete_consume_queue_files_interval.duration(),
+        }
+    }
 }
 
 /// Of a resolved configuration; what has no key keeps the store's own default.
@@ -42,7 +66,8 @@ impl From<&StoreConfig> for StoreOptions {
             transfer_bytes_on_disk: narrow(config.max_transfer_bytes_on_message_in_disk),
             transfer_count_on_disk: config.max_transfer_count_on_message_in_disk,
             filter_scan_bytes: narrow(config.max_filter_message_size),
-            disk_warning_ratio: config.disk_space_warning_level_ratio.0,
+            disk_warning_ratio: refuse_above(config),
+            retention: RetentionOptions::from(config),
             ..Self::new(&config.store_path_root_dir)
         }
     }

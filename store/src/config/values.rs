@@ -37,10 +37,10 @@ impl HoursOfDay {
         Self(vec![hour])
     }
 
-    /// True in one of the hours.
+    /// The hours, as they were given.
     #[must_use]
-    pub fn contains(&self, hour: u8) -> bool {
-        self.0.contains(&hour)
+    pub fn hours(&self) -> &[u8] {
+        &self.0
     }
 }
 

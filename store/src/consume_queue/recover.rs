@@ -148,24 +148,23 @@ impl ConsumeQueue {
         Ok(())
     }
 
-    /// Deletes the oldest files all of whose messages begin before `min_physical`; never the last file.
+    /// Deletes the oldest file if all in it lies before [`ConsumeQueue::min_offset`]; never the last file. Returns whether it did.
     ///
     /// # Errors
     /// [`QueueError::File`].
-    pub(crate) fn delete_expired(&self, min_physical: PhysicalOffset) -> Result<(), QueueError> {
+    pub(crate) fn delete_oldest_expired(&self) -> Result<bool, QueueError> {
         let mut tail = self.tail.lock();
-        let size = self.files.file_size();
-        while tail.files.start + size < tail.files.end && tail.files.start + size <= tail.written {
-            let base = tail.files.start;
-            let last = self.unit_at(&tail, base + size - UNIT_SIZE_I64)?;
-            if last.is_some_and(|unit| !unit.is_blank() && unit.physical_offset >= min_physical) {
-                break;
-            }
+        let (base, end) = (tail.files.start, tail.files.start + self.files.file_size());
+        let is_expired = end <= self.min_offset().0 * UNIT_SIZE_I64 && end <= tail.written && end < tail.files.end;
+        if is_expired {
             self.remove_file(base)?;
-            tail.files.start = base + size;
-            self.min_offset.fetch_max((base + size) / UNIT_SIZE_I64, Ordering::AcqRel);
+            tail.files.start = end;
+            // Or a loss of power might keep this file and not the next: a gap.
+            let folder = self.folder();
+            crate::io::sync_dir(&folder).map_err(QueueError::io("syncing", folder))?;
+            self.trim_extension(&tail)?;
         }
-        self.trim_extension(&tail)
+        Ok(is_expired)
     }
 
     /// Where the last message before `position` ends in the log; 0 without one.

@@ -183,15 +183,6 @@ impl QueueTable {
         self.queues().iter().try_for_each(|queue| queue.correct_min(min_physical))
     }
 
-    /// Deletes queue files whose messages have all left the log.
-    ///
-    /// # Errors
-    /// [`QueueError::File`].
-    #[expect(dead_code, reason = "for retention, which is not there yet")]
-    pub(crate) fn delete_expired_all(&self, min_physical: PhysicalOffset) -> Result<(), QueueError> {
-        self.queues().iter().try_for_each(|queue| queue.delete_expired(min_physical))
-    }
-
     /// Writes what all queues hold in memory. With `is_thorough`, everything pushed before the call is on disk when it
     /// returns; otherwise files with two or more pages waiting are synced.
     ///
@@ -223,6 +214,23 @@ impl QueueTable {
             }
             _ => Ok(true),
         }
+    }
+
+    /// Deletes one queue with its files.
+    ///
+    /// # Errors
+    /// [`QueueError::File`]; the queue is out of the table all the same.
+    pub(crate) fn delete_queue(&self, queue: &ConsumeQueue) -> Result<(), QueueError> {
+        let Some(queues) = self.topics.get(queue.topic().as_str()).map(|queues| Arc::clone(&queues)) else {
+            return Ok(());
+        };
+        queues.0.write().retain(|other| other.queue_id() != queue.queue_id());
+        queue.destroy()?;
+        if queues.0.read().is_empty() {
+            // One that is made meanwhile is not lost: it is asked for by its topic again.
+            self.topics.remove_if(queue.topic().as_str(), |_, queues| queues.0.read().is_empty());
+        }
+        Ok(())
     }
 
     /// Deletes all queues: for a store whose log is gone.

@@ -171,7 +171,6 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError::File`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "for retention, which is not there yet"))]
     pub(crate) fn delete_expired(&self, min_physical: PhysicalOffset) -> Result<(), IndexError> {
         let _writer = self.writer.lock();
         let files = self.files.load();
