@@ -29,7 +29,7 @@ use parking_lot::{Condvar, Mutex};
 
 pub(crate) use queue_builder::{Pushed, QueueBuilder};
 
-use crate::commit_log::{CommitLog, Found, look, step_over};
+use crate::commit_log::{CommitLog, Found, Headway, look, step_over};
 use crate::consume_queue::QueueError;
 use crate::error::OpenError;
 use crate::health::{Health, Trouble};
@@ -48,6 +48,10 @@ const THREAD_RECORDS: u32 = 8192;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of the log that the index may be behind to be brought up while the store opens.
 const INDEX_INLINE_BYTES: i64 = 64 << 20;
+/// Records after which the building of the index has more of the log read ahead, and may say how far it is.
+const INDEX_RECORDS: u64 = 4096;
+/// Bytes of the log that are read ahead then.
+const INDEX_READ_AHEAD: i64 = 16 << 20;
 
 /// A message that has become readable.
 #[derive(Clone, Copy, Debug)]
@@ -413,6 +417,8 @@ impl Shared {
             return;
         }
         position = position.max(self.log.min_offset());
+        let mut records = 0_u64;
+        let mut headway = Headway::new("the index is being built from the commit log", position, self.limit());
         while !self.is_stopped() {
             let reached = {
                 let mut lane = self.lane.lock();
@@ -432,6 +438,11 @@ impl Shared {
                     Found::EndOfFile => file.limit(),
                     Found::Damage { length, .. } => step_over(&file, position, length).max(position + 1),
                 };
+                records += 1;
+                if records.is_multiple_of(INDEX_RECORDS) {
+                    file.read_ahead(position, INDEX_READ_AHEAD);
+                    headway.report(position);
+                }
             }
             position = position.max(self.log.min_offset());
         }

@@ -80,6 +80,16 @@ pub enum OpenError {
         /// Name of the file that is missing.
         expected: i64,
     },
+    /// The last files of the commit log are gone.
+    #[error("the commit log in {} ends before the file {missing:020}, but checkpoint and consume queues know of messages up to {known}: bring its last files back from a copy, or delete the file checkpoint to go on without their messages", dir.display())]
+    LogLost {
+        /// The folder of the log.
+        dir: PathBuf,
+        /// Name of the first file that is missing.
+        missing: i64,
+        /// Up to where the log was on disk.
+        known: i64,
+    },
     /// The configuration cannot work.
     #[error("{what}")]
     Options {

@@ -83,7 +83,7 @@ impl Fixture {
         options.commit_log_file_size = 65536;
         let queues = QueueTable::new(&options.consume_queue_dir, 2000, 64);
         queues.load().unwrap();
-        queues.recover_all(true).unwrap();
+        queues.recover_all(true, None).unwrap();
         let clock = Arc::new(ManualClock::new(START_MS));
         let index = Index::open(&options.index_dir, SHAPE, clock.clone(), false, 0).unwrap();
         let allocator = Allocator::start(options.commit_log_dir.clone(), 65536, false).unwrap();

@@ -8,8 +8,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use boostermq_remoting::offsets::PhysicalOffset;
 use parking_lot::{Condvar, Mutex};
 
 use crate::checkpoint::{Checkpoint, Field};
@@ -24,6 +25,8 @@ use crate::options::StoreOptions;
 use crate::stats::Counters;
 
 const THREAD_NAME: &str = "store-housekeeping";
+/// Longest that one who waits for the disk waits beyond its deadline.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What housekeeping and retention work on.
 pub(crate) struct House {
@@ -98,7 +101,8 @@ impl Shared {
                 // An error has been logged there, once.
                 let _ = house.flush_derived(is_thorough);
             }
-            let wake_at = deadline.map_or(flush_at, |deadline| deadline.min(flush_at));
+            // Who begins to wait for the disk wakes nobody up: this thread looks for itself.
+            let wake_at = deadline.into_iter().chain([flush_at, now + LOOK_INTERVAL]).min().unwrap_or(flush_at);
             let mut is_stopped = self.is_stopped.lock();
             if !*is_stopped {
                 self.stopped.wait_until(&mut is_stopped, wake_at);
@@ -130,6 +134,10 @@ impl House {
         if is_thorough && !is_stuck {
             // Not past what is on disk of the log itself: after a loss of power it would end before.
             let position = position.min(self.log.flushed());
+            // Before the checkpoint says so: ends that are older than it are not believed.
+            if let Err(error) = self.queues.write_ends(PhysicalOffset(position)) {
+                tracing::warn!(%error, "a start after a crash would read more of the commit log than usual");
+            }
             self.checkpoint.set(Field::QueuePhysicalOffset, position);
             self.checkpoint.raise(Field::QueueTimestamp, store_timestamp.min(self.flushed_timestamp()));
         }

@@ -6,11 +6,15 @@
 //!
 //! Upstream: `DefaultMappedFile`.
 
+use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::fs::{Advice, SeekFrom, fadvise, seek};
+use rustix::io::Errno;
 
 use crate::error::FileError;
 use crate::io::{self as store_io, StoreFile};
@@ -75,6 +79,9 @@ impl MappedFile {
         if let Some(go_on) = go_on_zeroing {
             let unbuffered = StoreFile::open_unbuffered(&path).ok();
             zero(&file, unbuffered.as_ref(), 0, size, go_on).map_err(FileError::at("zeroing the file", &path))?;
+        } else {
+            // A name without the whole length, which a loss of power may leave, is no file of the log.
+            file.sync_data().map_err(FileError::at("syncing the file", &path))?;
         }
         Ok(Self { is_written_ahead: go_on_zeroing.is_some(), ..Self::map(file, path, base, size, 0)? })
     }
@@ -132,6 +139,22 @@ impl MappedFile {
     pub(crate) fn rest(&self, from: i64) -> Option<&[u8]> {
         let position = usize::try_from(from.checked_sub(self.base)?).ok()?;
         self.region.slice(position, self.region.published().checked_sub(position)?)
+    }
+
+    /// Where, from physical offset `from` on, anything may have been written next, and where that ends: what lies between is
+    /// known to the file system to be empty, and reads as zeros. `None` when nothing follows in this file.
+    pub(crate) fn next_written(&self, from: i64) -> Option<(i64, i64)> {
+        let begin = u64::try_from(from.checked_sub(self.base)?).ok().filter(|begin| *begin < self.size() as u64)?;
+        let (begin, end) = written_range(self.file.as_file(), begin, self.size() as u64)?;
+        Some((self.base + begin as i64, self.base + end as i64))
+    }
+
+    /// Has the system read `length` bytes from physical offset `from` on before they are needed.
+    pub(crate) fn read_ahead(&self, from: i64, length: i64) {
+        let begin = u64::try_from(from.saturating_sub(self.base)).unwrap_or(0);
+        // Only a hint: without it the read is slower.
+        let _ =
+            fadvise(self.file.as_file(), begin, u64::try_from(length).ok().and_then(NonZeroU64::new), Advice::WillNeed);
     }
 
     /// As [`MappedFile::slice`], but the bytes keep the map alive for as long as they are held.
@@ -245,8 +268,27 @@ fn zero(
     Ok(())
 }
 
+/// The first part of `[from, size)` that may have been written; all of it where the file system does not know.
+fn written_range(file: &File, from: u64, size: u64) -> Option<(u64, u64)> {
+    let begin = match seek(file, SeekFrom::Data(from)) {
+        Err(Errno::NXIO) => return None,
+        Err(_) => from,
+        Ok(begin) => begin,
+    };
+    let end = seek(file, SeekFrom::Hole(begin)).unwrap_or(size).min(size);
+    (begin < end).then_some((begin, end))
+}
+
 /// Zeros what is not zero in `[from, to)`, so that a sparse or reserved tail stays as it is.
-fn zero_where_needed(file: &StoreFile, from: u64, to: u64) -> io::Result<()> {
+fn zero_where_needed(file: &StoreFile, mut from: u64, to: u64) -> io::Result<()> {
+    while let Some((begin, end)) = written_range(file.as_file(), from, to) {
+        zero_range_where_needed(file, begin, end)?;
+        from = end;
+    }
+    Ok(())
+}
+
+fn zero_range_where_needed(file: &StoreFile, from: u64, to: u64) -> io::Result<()> {
     const PIECE: usize = 64 << 10;
     let zeros = vec![0_u8; PIECE];
     let mut read = vec![0_u8; PIECE];

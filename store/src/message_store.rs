@@ -32,7 +32,7 @@ use crate::mapped_file_queue;
 use crate::offset_by_time::{self, TimeBoundary};
 use crate::options::{FlushMode, StoreOptions};
 use crate::query::{self, QueryOutcome};
-use crate::recover::{Recovered, Recovery};
+use crate::recover::{self, Recovered, Recovery};
 use crate::retention::{Retention, RetentionThread};
 use crate::stats::{Counters, StoreStats};
 use crate::takeover;
@@ -87,6 +87,7 @@ impl MessageStore {
         queues.load()?;
         let queues = Arc::new(queues);
         let checkpoint = Checkpoint::open(&options.root.join(layout::CHECKPOINT))?;
+        recover::refuse_lost_files(&files, &queues, &checkpoint, &options.commit_log_dir)?;
         // Everything above only looks; from here on things change.
         let pid = std::process::id().to_string();
         io::write(&abort, pid.as_bytes()).map_err(FileError::at("writing the file", &abort))?;
@@ -494,6 +495,12 @@ impl MessageStore {
     pub fn flush(&self) -> Result<(), CloseError> {
         self.house.flusher.flush_now().map_err(|_| CloseError::Flush)?;
         self.house.flush_derived(true)
+    }
+
+    /// As [`MessageStore::flush`], but only what the housekeeping does now and then.
+    #[cfg(test)]
+    pub(crate) fn house_flush(&self, is_thorough: bool) -> Result<(), String> {
+        self.house.flush_derived(is_thorough).map_err(|error| error.to_string())
     }
 
     // Close.

@@ -64,6 +64,11 @@ impl QueueFiles {
         &self.root
     }
 
+    /// The file that says how far the queues are on disk.
+    pub(crate) fn ends_path(&self) -> PathBuf {
+        self.root.with_extension("ends")
+    }
+
     /// Bytes of one file.
     pub(crate) fn file_size(&self) -> i64 {
         self.file_size

@@ -29,7 +29,7 @@ pub(crate) use append::has_queue_offset;
 pub use append::{AppendBatch, AppendReceipt};
 pub use flush::FlushOutcome;
 pub(crate) use flush::Flusher;
-pub(crate) use recover::{Found, Scan, Step, first_record, look, scan, step_over};
+pub(crate) use recover::{Found, Headway, Scan, Seen, Step, first_record, look, scan, step_over};
 
 use crate::allocate::Allocator;
 use crate::clock::Clock;

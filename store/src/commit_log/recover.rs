@@ -7,12 +7,21 @@
 //!
 //! Upstream: `CommitLog.recoverNormally`, `recoverAbnormally`, `checkMessageAndReturnSize`.
 
+use std::time::{Duration, Instant};
+
 use boostermq_remoting::message::record::{MAGIC_V1, MAGIC_V2, Parsed, Record, RecordError, parse_next};
 use boostermq_remoting::offsets::PhysicalOffset;
 
 use super::LogEnd;
 use crate::error::Quarantine;
 use crate::mapped_file::MappedFile;
+
+/// Bytes of the log that the system is asked to read ahead of a scan, and again each time that many are scanned.
+const READ_AHEAD: i64 = 16 << 20;
+/// How often a long walk along the log says how far it is.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// What a disk writes whole: a record that was torn lacks one of these, or its end.
+const SECTOR: i64 = 512;
 
 /// What stands at a place of the log.
 pub(crate) enum Found<'a> {
@@ -28,37 +37,37 @@ pub(crate) enum Found<'a> {
         length: Option<u32>,
         /// Nothing was ever written here: no sign of damage by itself.
         is_unwritten: bool,
+        /// The record, where its lengths agree and only its content is wrong.
+        record: Option<Record<'a>>,
     },
 }
 
 /// Looks at physical offset `at` of `file`, at its body too if `check_crc`.
 pub(crate) fn look(file: &MappedFile, at: i64, check_crc: bool) -> Found<'_> {
+    let damage = |what, length| Found::Damage { what, length, is_unwritten: false, record: None };
     let Some(rest) = file.rest(at) else {
-        return Found::Damage { what: "no such place in the file".to_owned(), length: None, is_unwritten: true };
-    };
-    let damage = |error: &RecordError| Found::Damage {
-        what: error.to_string(),
-        length: error.skippable_length(),
-        is_unwritten: matches!(error, RecordError::Unwritten),
+        let what = "no such place in the file".to_owned();
+        return Found::Damage { what, length: None, is_unwritten: true, record: None };
     };
     match parse_next(rest) {
         Ok(Parsed::Blank { length }) if file.limit() - at == i64::from(length) => Found::EndOfFile,
-        Ok(Parsed::Blank { length }) => Found::Damage {
-            what: format!("blank says {length} bytes, {} are left in the file", file.limit() - at),
-            length: None,
-            is_unwritten: false,
-        },
-        Ok(Parsed::Record(record)) if record.physical_offset().0 != at => Found::Damage {
-            what: format!("record says it stands at {}", record.physical_offset()),
-            length: None,
-            is_unwritten: false,
-        },
+        Ok(Parsed::Blank { length }) => {
+            damage(format!("blank says {length} bytes, {} are left in the file", file.limit() - at), None)
+        }
+        Ok(Parsed::Record(record)) if record.physical_offset().0 != at => {
+            damage(format!("record says it stands at {}", record.physical_offset()), None)
+        }
         Ok(Parsed::Record(record)) if check_crc => match checked(&record) {
-            Some(what) => Found::Damage { what, length: Some(record.total_size()), is_unwritten: false },
+            Some(what) => {
+                Found::Damage { what, length: Some(record.total_size()), is_unwritten: false, record: Some(record) }
+            }
             None => Found::Record(record),
         },
         Ok(Parsed::Record(record)) => Found::Record(record),
-        Err(error) => damage(&error),
+        Err(RecordError::Unwritten) => {
+            Found::Damage { what: RecordError::Unwritten.to_string(), length: None, is_unwritten: true, record: None }
+        }
+        Err(error) => damage(error.to_string(), error.skippable_length()),
     }
 }
 
@@ -92,6 +101,10 @@ pub(crate) struct Scan {
     pub(crate) damage: Vec<Quarantine>,
     /// Records that count.
     pub(crate) records: u64,
+    /// Nothing but zeros follows the end in its file.
+    pub(crate) is_clear_after: bool,
+    /// What stands at the end is no record, but something was written there: a record that was torn.
+    pub(crate) is_torn: bool,
 }
 
 /// How to scan.
@@ -106,31 +119,70 @@ pub(crate) struct Step {
     pub(crate) durable: i64,
 }
 
-/// Walks the records of `files`, which follow each other, and calls `each` with all that count.
+/// What a scan comes by.
+#[derive(Clone, Copy)]
+pub(crate) enum Seen<'a> {
+    /// A record that counts.
+    Record(&'a Record<'a>),
+    /// A damaged record that keeps its place: its number in its queue stays taken.
+    Damaged(&'a Record<'a>),
+}
+
+/// Walks the records of `files`, which follow each other, from `from` on, and calls `each` with all that count. `each` says what is
+/// wrong with a record when it cannot be right: it is damage, too.
 ///
 /// # Errors
 /// What `each` returns; the walk ends there.
 pub(crate) fn scan<E>(
     files: &[MappedFile],
+    from: i64,
     step: Step,
-    mut each: impl FnMut(&Record<'_>) -> Result<(), E>,
+    mut each: impl FnMut(Seen<'_>) -> Result<Option<String>, E>,
 ) -> Result<Scan, E> {
     let mut scan = Scan::default();
-    let Some(mut at) = files.first().map(MappedFile::base) else { return Ok(scan) };
+    let mut headway = Headway::new("commit log is being read", from, files.last().map_or(from, MappedFile::limit));
+    let (mut at, mut ahead) = (from, from);
     while let Some((index, file)) = file_of(files, at) {
+        if at >= ahead {
+            file.read_ahead(at, READ_AHEAD * 2);
+            ahead = at + READ_AHEAD;
+            headway.report(at);
+        }
         match look(file, at, step.check_crc) {
             Found::Record(record) => {
-                each(&record)?;
-                scan.records += 1;
-                scan.end.store_timestamp = scan.end.store_timestamp.max(record.store_timestamp());
-                at += i64::from(record.total_size());
+                let next = at + i64::from(record.total_size());
+                match each(Seen::Record(&record))? {
+                    None => {
+                        scan.records += 1;
+                        scan.end.store_timestamp = scan.end.store_timestamp.max(record.store_timestamp());
+                    }
+                    Some(what) => {
+                        scan.damage.push(Quarantine { from: PhysicalOffset(at), to: PhysicalOffset(next), what });
+                    }
+                }
+                at = next;
             }
             // The next append goes over the blank, as in Java, if no file follows.
-            Found::EndOfFile if index + 1 == files.len() => break,
+            Found::EndOfFile if index + 1 == files.len() => {
+                scan.is_torn = true;
+                break;
+            }
             Found::EndOfFile => at = file.limit(),
-            Found::Damage { is_unwritten: true, .. } if step.known_end == Some(at) => break,
-            Found::Damage { what, length, .. } => {
-                let Some(to) = next_sound(files, at, length, scan.end.store_timestamp, step) else { break };
+            Found::Damage { is_unwritten: true, .. } if step.known_end == Some(at) => {
+                scan.is_clear_after = true;
+                break;
+            }
+            Found::Damage { what, length, is_unwritten, record } => {
+                let not_before = scan.end.store_timestamp;
+                let Next { sound, is_zero } = next_sound(files, at, length, not_before, step);
+                let Some(to) = sound else {
+                    scan.is_torn = !is_unwritten;
+                    scan.is_clear_after = is_unwritten && is_zero;
+                    break;
+                };
+                if let Some(record) = record.filter(|record| at + i64::from(record.total_size()) == to) {
+                    each(Seen::Damaged(&record))?;
+                }
                 scan.damage.push(Quarantine { from: PhysicalOffset(at), to: PhysicalOffset(to), what });
                 at = to;
             }
@@ -138,6 +190,34 @@ pub(crate) fn scan<E>(
     }
     scan.end.offset = at;
     Ok(scan)
+}
+
+/// Says in the log how far a long walk is, once a second.
+pub(crate) struct Headway {
+    what: &'static str,
+    from: i64,
+    to: i64,
+    begun: Instant,
+    reported: Instant,
+}
+
+impl Headway {
+    /// A walk from one physical offset to another that begins now.
+    pub(crate) fn new(what: &'static str, from: i64, to: i64) -> Self {
+        let begun = Instant::now();
+        Self { what, from, to, begun, reported: begun }
+    }
+
+    /// Call it now and then. The first second says nothing.
+    pub(crate) fn report(&mut self, at: i64) {
+        if self.reported.elapsed() < REPORT_INTERVAL {
+            return;
+        }
+        self.reported = Instant::now();
+        let (done, all) = ((at - self.from) as f64, (self.to - self.from).max(1) as f64);
+        let gib_per_s = done / f64::from(1 << 30) / self.begun.elapsed().as_secs_f64();
+        tracing::info!(at, to = self.to, percent = (done / all * 100.0) as u8, gib_per_s, "{}", self.what);
+    }
 }
 
 fn file_of(files: &[MappedFile], at: i64) -> Option<(usize, &MappedFile)> {
@@ -150,22 +230,35 @@ fn file_of(files: &[MappedFile], at: i64) -> Option<(usize, &MappedFile)> {
 pub(crate) fn step_over(file: &MappedFile, at: i64, length: Option<u32>) -> i64 {
     let files = std::slice::from_ref(file);
     let step = Step { check_crc: true, known_end: None, durable: 0 };
-    next_sound(files, at, length, 0, step).unwrap_or_else(|| file.base() + file.published() as i64)
+    next_sound(files, at, length, 0, step).sound.unwrap_or_else(|| file.base() + file.published() as i64)
 }
 
-/// Where the log goes on after damage at `at`; `None` when nothing follows.
-fn next_sound(files: &[MappedFile], at: i64, length: Option<u32>, not_before: i64, step: Step) -> Option<i64> {
-    let (index, file) = file_of(files, at)?;
+/// What follows damage.
+struct Next {
+    /// Where the log goes on, if it does.
+    sound: Option<i64>,
+    /// The rest of the file is zero, as far as it was looked at.
+    is_zero: bool,
+}
+
+/// Where the log goes on after damage at `at`, if it does.
+fn next_sound(files: &[MappedFile], at: i64, length: Option<u32>, not_before: i64, step: Step) -> Next {
+    let Some((index, file)) = file_of(files, at) else { return Next { sound: None, is_zero: false } };
     let stepped = length.map(|length| at + i64::from(length));
     if let Some(next) = stepped
         && file_of(files, next).is_some_and(|(_, file)| is_sound(file, next, not_before))
     {
-        return Some(next);
+        return Next { sound: Some(next), is_zero: false };
     }
-    let searched = search(file, at + 1, not_before)
-        .or_else(|| files.get(index + 1..)?.iter().find_map(|file| search(file, file.base(), not_before)));
-    // A whole record that was on disk, with nothing after it: its place, and its number in its queue, stay taken.
-    searched.or(stepped.filter(|next| *next <= step.durable && *next < file.limit()))
+    let Next { sound, is_zero } = search(file, at + 1, not_before);
+    let mut later = files.get(index + 1..).unwrap_or_default().iter();
+    let sound = sound.or_else(|| later.find_map(|file| search(file, file.base(), not_before).sound));
+    // A whole record with nothing after it, that was on disk or is not torn: its place, and its number in its queue,
+    // stay taken.
+    let is_last = |next: i64| matches!(look(file, next, false), Found::Damage { is_unwritten: true, .. });
+    let keeps_place =
+        |next: &i64| *next < file.limit() && (*next <= step.durable || is_last(*next) && !is_torn(file, at, *next));
+    Next { sound: sound.or(stepped.filter(keeps_place)), is_zero }
 }
 
 fn is_sound(file: &MappedFile, at: i64, not_before: i64) -> bool {
@@ -176,28 +269,49 @@ fn is_sound(file: &MappedFile, at: i64, not_before: i64) -> bool {
     }
 }
 
+/// Whether the record in `[from, to)` lacks what did not reach the disk in time: its end, or a whole sector.
+fn is_torn(file: &MappedFile, from: i64, to: i64) -> bool {
+    let Some(bytes) = usize::try_from(to - from).ok().and_then(|length| file.slice(from, length)) else { return true };
+    let first = usize::try_from((from - file.base()).rem_euclid(SECTOR)).unwrap_or(0);
+    let (begin, rest) = bytes.split_at(bytes.len().min(SECTOR as usize - first));
+    let is_zero = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
+    bytes.last() == Some(&0) || is_zero(begin) || rest.chunks(SECTOR as usize).any(is_zero)
+}
+
 /// The first place in `file` from physical offset `from` on where a record counts, by its magic.
-fn search(file: &MappedFile, from: i64, not_before: i64) -> Option<i64> {
+fn search(file: &MappedFile, from: i64, not_before: i64) -> Next {
     /// Bytes looked at before they are looked at closely: most of what is searched is zero.
     const PIECE: usize = 4096;
     const MAGIC_POSITION: i64 = 4;
     let magics = [MAGIC_V1.to_be_bytes(), MAGIC_V2.to_be_bytes()];
     let [first_byte, ..] = MAGIC_V1.to_be_bytes();
-    let start = from + MAGIC_POSITION;
-    let rest = file.rest(start)?;
-    for (piece_index, piece) in rest.chunks(PIECE).enumerate() {
-        if !piece.contains(&first_byte) {
-            continue;
-        }
-        let piece_start = piece_index * PIECE;
-        let candidates = piece.iter().enumerate().filter(|(_, byte)| **byte == first_byte);
-        for position in candidates.map(|(index, _)| piece_start + index) {
-            let magic = rest.get(position..position + 4);
-            let at = start + position as i64 - MAGIC_POSITION;
-            if magic.is_some_and(|magic| magics.iter().any(|known| known == magic)) && is_sound(file, at, not_before) {
-                return Some(at);
+    let (mut position, mut is_zero) = (from + MAGIC_POSITION, true);
+    // What the file system knows to be empty is not read: after a crash that is most of the last file.
+    while let Some((written, hole)) = file.next_written(position) {
+        let Some(rest) = file.rest(written) else { break };
+        let extent = rest.get(..usize::try_from(hole - written).unwrap_or(rest.len())).unwrap_or(rest);
+        for (piece_index, piece) in extent.chunks(PIECE).enumerate() {
+            let piece_start = piece_index * PIECE;
+            if piece_start.is_multiple_of(READ_AHEAD as usize) {
+                file.read_ahead(written + piece_start as i64, READ_AHEAD * 2);
+            }
+            if piece == ZEROS.get(..piece.len()).unwrap_or_default() {
+                continue;
+            }
+            is_zero = false;
+            for place in memchr::memchr_iter(first_byte, piece).map(|index| piece_start + index) {
+                let magic = rest.get(place..place + 4);
+                let at = written + place as i64 - MAGIC_POSITION;
+                if magic.is_some_and(|magic| magics.iter().any(|known| known == magic))
+                    && is_sound(file, at, not_before)
+                {
+                    return Next { sound: Some(at), is_zero };
+                }
             }
         }
+        position = hole;
     }
-    None
+    Next { sound: None, is_zero }
 }
+
+static ZEROS: [u8; 4096] = [0; 4096];

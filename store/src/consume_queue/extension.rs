@@ -294,7 +294,7 @@ fn position_of(unit: &Unit) -> Option<i64> {
 
 impl Unit {
     /// Whether both are about the same message; what they keep for filters may stand in different places.
-    pub(super) fn is_of_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_of_same(&self, other: &Self) -> bool {
         let is_one_extended = position_of(self).is_some() || position_of(other).is_some();
         self.physical_offset == other.physical_offset
             && self.size == other.size

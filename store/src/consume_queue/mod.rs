@@ -20,6 +20,7 @@
 //!
 //! Upstream: `ConsumeQueue`, `ConsumeQueueStore`, `MappedFileQueue`.
 
+mod ends;
 mod error;
 mod extension;
 mod recover;
@@ -37,6 +38,7 @@ use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 use parking_lot::Mutex;
 
+pub(crate) use ends::QueueEnds;
 pub use error::QueueError;
 pub(crate) use extension::Extensions;
 pub use table::QueueTable;
@@ -104,6 +106,11 @@ impl ConsumeQueue {
     #[must_use]
     pub fn queue_id(&self) -> QueueId {
         self.queue_id
+    }
+
+    /// A number that no other queue of this process has.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// The offset that the next appended message gets: at or past [`ConsumeQueue::max_offset`].
@@ -174,6 +181,25 @@ impl ConsumeQueue {
         tail.buffer.extend_from_slice(&unit.to_bytes());
         tail.physical_end = unit.physical_end().0;
         tail.is_touched = true;
+        self.publish(&tail);
+        Ok(())
+    }
+
+    /// Makes `queue_offset` blank, which is the end of the queue: its message is damaged, and its number stays taken.
+    ///
+    /// # Errors
+    /// [`QueueError`], as [`ConsumeQueue::push_unit`].
+    pub(crate) fn skip(&self, queue_offset: QueueOffset) -> Result<(), QueueError> {
+        let mut tail = self.tail.lock();
+        let next = self.checked_position(&tail, queue_offset.plus(1))?;
+        if tail.is_deleted || next <= tail.end() {
+            return Ok(());
+        }
+        if tail.is_bare() {
+            self.begin_at(&mut tail, next)?;
+        } else {
+            self.fill_hole(&mut tail, next)?;
+        }
         self.publish(&tail);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Finding and moving the ends of a queue: after a start, a truncation of the log, an expiry of log files.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use boostermq_remoting::offsets::PhysicalOffset;
@@ -14,38 +15,99 @@ const FILES_SCANNED: i64 = 3;
 /// Bytes read at once.
 const CHUNK: usize = READ_UNITS_MAX * UNIT_SIZE;
 
+/// What a disk loses at once.
+const PAGE: usize = 4096;
+
 impl ConsumeQueue {
     /// Finds the ends of the queue in its files. After a clean stop (`is_thorough` false) with a few small reads; otherwise by
-    /// reading the last three files and zeroing what follows the first damage.
+    /// reading units and zeroing what follows the first damage: from the first one of a record past `on_disk` on, where
+    /// known, before which everything is on disk; of the last three files at most.
+    ///
+    /// Returns where the log has to be read from at least when units were there that cannot be right, or a file is missing:
+    /// what came after is taken away, to be built again.
     ///
     /// # Errors
     /// [`QueueError::File`].
-    pub(crate) fn recover(&self, is_thorough: bool) -> Result<(), QueueError> {
+    pub(crate) fn recover(
+        &self,
+        is_thorough: bool,
+        on_disk: Option<PhysicalOffset>,
+    ) -> Result<Option<PhysicalOffset>, QueueError> {
         let mut tail = self.tail.lock();
         if tail.files.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let size = self.files.file_size();
-        let scan_start = tail.files.start.max(tail.files.end - FILES_SCANNED * size);
         // The readers below ask the files for everything before the buffer.
         let files_end = tail.files.end;
         tail.restart_at(files_end);
-        let found = if is_thorough { None } else { self.search_end(&tail)? };
-        let end = match found {
-            Some(end) => end,
-            None => self.scan_end(&tail, scan_start)?,
+        let lost = self.lost_file(&tail)?;
+        let found = if is_thorough || lost.is_some() { None } else { self.search_end(&tail)? };
+        let Some(end) = found else {
+            let scan_start = self.scan_start(&tail, on_disk)?;
+            let (end, is_damaged) = match lost {
+                Some(gap) => (gap, true),
+                None => self.scan_end(&tail, scan_start)?,
+            };
+            self.cut_files(&mut tail, end)?;
+            tail.has_gap &= lost.is_none();
+            // After a crash of the process alone the bytes are there, but nobody has forced them onto the disk.
+            self.end_at(&mut tail, end, scan_start.min(end))?;
+            return Ok(is_damaged.then_some(PhysicalOffset(tail.physical_end)));
         };
-        if found.is_none() || self.base_of(end) + size < files_end {
+        if self.base_of(end) + size < files_end {
             self.cut_files(&mut tail, end)?;
         }
+        self.end_at(&mut tail, end, end)?;
+        Ok(None)
+    }
+
+    /// Makes the queue end at `end`, where its files were found to end; they are on disk up to `synced`.
+    fn end_at(&self, tail: &mut Tail, end: i64, synced: i64) -> Result<(), QueueError> {
         tail.restart_at(end);
-        // After a crash of the process alone the bytes are there, but nobody has forced them onto the disk.
-        tail.synced = if found.is_some() { end } else { scan_start.min(end) };
-        tail.physical_end = self.physical_end_before(&tail, end)?;
-        let first = self.first_real(&tail, tail.files.start)?.map_or(end, |(position, _)| position);
+        tail.synced = synced;
+        tail.physical_end = self.physical_end_before(tail, end)?;
+        let first = self.first_real(tail, tail.files.start)?.map_or(end, |(position, _)| position);
         self.min_offset.store(first / UNIT_SIZE_I64, Ordering::Release);
-        self.publish(&tail);
+        self.publish(tail);
         Ok(())
+    }
+
+    /// The first file that is missing in the row and was not left out: where units are made blank for more than a file, the ones
+    /// before or after are blank.
+    fn lost_file(&self, tail: &Tail) -> Result<Option<i64>, QueueError> {
+        if !tail.has_gap {
+            return Ok(None);
+        }
+        let is_blank =
+            |position| Ok::<_, QueueError>(self.unit_at(tail, position)?.is_some_and(|unit| unit.is_blank()));
+        let size = usize::try_from(self.files.file_size()).unwrap_or(usize::MAX);
+        let mut gap = None;
+        for base in tail.files.clone().step_by(size) {
+            match (self.file_path(base).exists(), gap) {
+                (false, None) => gap = Some(base),
+                (true, Some(begin)) if !is_blank(begin - UNIT_SIZE_I64)? && !is_blank(base)? => return Ok(gap),
+                (true, _) => gap = None,
+                (false, _) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where a thorough look begins.
+    fn scan_start(&self, tail: &Tail, on_disk: Option<PhysicalOffset>) -> Result<i64, QueueError> {
+        let mut low = tail.files.start.max(tail.files.end - FILES_SCANNED * self.files.file_size());
+        let Some(on_disk) = on_disk else { return Ok(low) };
+        let mut high = tail.files.end;
+        // Zeros after the end and damage count as past it: then more is read than need be.
+        while low < high {
+            let middle = low + (high - low) / UNIT_SIZE_I64 / 2 * UNIT_SIZE_I64;
+            match self.unit_at(tail, middle)? {
+                Some(unit) if unit.is_plausible() && unit.physical_offset < on_disk => low = middle + UNIT_SIZE_I64,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
     }
 
     /// The end of a queue that was closed in order: units without a gap, then zeros. `None` when it does not look like that.
@@ -85,24 +147,39 @@ impl ConsumeQueue {
         Ok(last.get(..length).is_some_and(|last| plausible_length(last) == length).then_some(high))
     }
 
-    /// The end of the units that follow each other from `position` on. A missing file is passed over.
-    fn scan_end(&self, tail: &Tail, mut position: i64) -> Result<i64, QueueError> {
+    /// The end of the units that follow each other from `position` on, and whether more came after it. A missing file is passed
+    /// over.
+    fn scan_end(&self, tail: &Tail, mut position: i64) -> Result<(i64, bool), QueueError> {
         let mut chunk = [0; CHUNK];
-        let mut physical_end = 0;
+        let mut physical_end = self.physical_end_before(tail, position)?;
         while position < tail.files.end {
             let bytes = self.read_locked(tail, position, &mut chunk)?;
             if bytes.is_empty() {
                 position = self.base_of(position) + self.files.file_size();
                 continue;
             }
-            for unit in Unit::all_in(bytes) {
-                if !follows(&unit, &mut physical_end) {
-                    return Ok(position);
-                }
-                position += UNIT_SIZE_I64;
+            let sound = Unit::all_in(bytes).take_while(|unit| follows(unit, &mut physical_end)).count() * UNIT_SIZE;
+            position += sound as i64;
+            let Some(rest) = bytes.get(sound..).filter(|rest| !rest.is_empty()) else { continue };
+            let mut is_damaged = rest.iter().any(|byte| *byte != 0);
+            if !is_damaged && rest.len() < PAGE {
+                // A page of zeros may be all that is wrong.
+                let bytes = self.read_locked(tail, position + rest.len() as i64, &mut chunk)?;
+                is_damaged = bytes.iter().any(|byte| *byte != 0);
             }
+            return Ok((position, is_damaged));
         }
-        Ok(position)
+        Ok((position, false))
+    }
+
+    /// Where the record of the last unit in the files ends, of a queue that is not recovered yet; 0 without one.
+    pub(super) fn physical_end_in_files(&self) -> Result<i64, QueueError> {
+        let mut tail = self.tail.lock();
+        let Range { start, end } = tail.files.clone();
+        tail.restart_at(end);
+        let found = self.physical_end_before(&tail, end);
+        tail.restart_at(start);
+        found
     }
 
     /// Takes away the units of records that end past `physical_offset`, where the log ends now.

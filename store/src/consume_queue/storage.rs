@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
+
 use super::extension::ExtensionEnd;
 use super::unit::UNIT_SIZE_I64;
 use super::{ConsumeQueue, QueueError, TAIL_BYTES, UNIT_SIZE, Unit};
@@ -23,8 +25,12 @@ pub(super) struct Tail {
     pub(super) synced: i64,
     /// From the first byte of the first file to one past the last byte of the last file; empty without files.
     pub(super) files: Range<i64>,
+    /// A file is missing between these.
+    pub(super) has_gap: bool,
     /// Where the last message ends in the commit log; 0 without one.
     pub(super) physical_end: i64,
+    /// The first message, where it was looked up last: its offset, and where it begins in the commit log.
+    pub(super) head: Option<(QueueOffset, PhysicalOffset)>,
     /// A unit was pushed since the last flush.
     pub(super) is_touched: bool,
     pub(super) is_deleted: bool,
@@ -250,15 +256,13 @@ impl ConsumeQueue {
         Ok(())
     }
 
-    /// Zeroes the file at `base` from `position` on, by taking the end away and giving it back.
+    /// Zeroes the file at `base` from `position` on. It keeps its length at every moment: a start refuses another one.
     pub(super) fn zero_from(&self, base: i64, position: i64) -> Result<(), QueueError> {
         let file = match self.files.open(self.key(base), || self.file_path(base)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             other => other.map_err(QueueError::io("opening", self.file_path(base)))?,
         };
-        let resize = |length: i64| file.set_length(length.cast_unsigned());
-        resize(position - base)
-            .and_then(|()| resize(self.files.file_size()))
+        file.clear((position - base).cast_unsigned(), self.files.file_size().cast_unsigned())
             .map_err(QueueError::io("zeroing the end of", self.file_path(base)))
     }
 

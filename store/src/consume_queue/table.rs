@@ -4,13 +4,14 @@ use std::fs::{DirEntry, ReadDir};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::PhysicalOffset;
 use dashmap::DashMap;
 use parking_lot::RwLock;
 
+use super::ends::UNKNOWN;
 use super::extension::{self, EXTENSION_FILE_SIZE};
 use super::unit::UNIT_SIZE_I64;
 use super::{ConsumeQueue, Extensions, QueueError};
@@ -36,7 +37,9 @@ impl TopicQueues {
 /// All consume queues of a store.
 pub struct QueueTable {
     topics: DashMap<Topic, Arc<TopicQueues>>,
-    files: Arc<QueueFiles>,
+    pub(super) files: Arc<QueueFiles>,
+    /// The position in the file of the queues' ends, if this process wrote it.
+    pub(super) ends_at: AtomicI64,
     extensions: Arc<Extensions>,
 }
 
@@ -54,6 +57,7 @@ impl QueueTable {
             topics: DashMap::new(),
             files: Arc::new(QueueFiles::new(folder, file_size, open_files)),
             extensions: Arc::new(extensions),
+            ends_at: AtomicI64::new(UNKNOWN),
         }
     }
 
@@ -148,16 +152,38 @@ impl QueueTable {
         Ok(())
     }
 
-    /// Finds the ends of all queues; `is_thorough` after a crash. Also sets every queue's next offset to its end.
+    /// Finds the ends of all queues; `is_thorough` after a crash, when units of records before `on_disk` are known to be on
+    /// disk. Also sets every queue's next offset to its end. Returns where the log has to be read from at least, if damage
+    /// was found.
     ///
     /// # Errors
     /// [`QueueError::File`].
-    pub fn recover_all(&self, is_thorough: bool) -> Result<(), QueueError> {
-        self.queues().iter().try_for_each(|queue| {
-            queue.recover(is_thorough)?;
+    pub fn recover_all(
+        &self,
+        is_thorough: bool,
+        on_disk: Option<PhysicalOffset>,
+    ) -> Result<Option<PhysicalOffset>, QueueError> {
+        let mut lacks_from: Option<PhysicalOffset> = None;
+        for queue in self.queues() {
+            if let Some(from) = queue.recover(is_thorough, on_disk)? {
+                tracing::warn!(
+                    ?queue,
+                    "this consume queue is damaged after its end, and is built again from the commit log"
+                );
+                lacks_from = Some(lacks_from.map_or(from, |other| other.min(from)));
+            }
             queue.set_next_offset(queue.max_offset());
-            Ok(())
-        })
+        }
+        Ok(lacks_from)
+    }
+
+    /// The furthest end of a record that any unit in the files tells of, sound or not; 0 without one. For queues that are loaded
+    /// and not recovered; changes nothing.
+    ///
+    /// # Errors
+    /// [`QueueError::File`].
+    pub(crate) fn furthest_physical_end(&self) -> Result<i64, QueueError> {
+        self.queues().iter().try_fold(0, |furthest: i64, queue| Ok(furthest.max(queue.physical_end_in_files()?)))
     }
 
     /// Sets every queue's next offset to its end. The caller holds the append lock, and everything in the log is in the queues.
@@ -203,6 +229,11 @@ impl QueueTable {
     /// # Errors
     /// The first [`QueueError::File`]; the topic is out of the table all the same.
     pub fn delete_topic(&self, topic: &str) -> Result<bool, QueueError> {
+        if !self.topics.contains_key(topic) {
+            return Ok(false);
+        }
+        // Or the next start, should it come soon, would miss them and read the whole log to make them again.
+        self.forget_ends()?;
         let Some((topic, queues)) = self.topics.remove(topic) else { return Ok(false) };
         let queues = queues.0.read();
         queues.iter().map(|queue| queue.destroy()).fold(Ok(()), Result::and)?;
@@ -224,6 +255,7 @@ impl QueueTable {
         let Some(queues) = self.topics.get(queue.topic().as_str()).map(|queues| Arc::clone(&queues)) else {
             return Ok(());
         };
+        self.forget_ends()?;
         queues.0.write().retain(|other| other.queue_id() != queue.queue_id());
         queue.destroy()?;
         if queues.0.read().is_empty() {
@@ -260,22 +292,26 @@ impl ConsumeQueue {
             }
         }
         bases.sort_unstable();
-        // A file that was being made when the machine stopped.
-        if let Some((base, 0)) = bases.last().copied() {
-            self.remove_file(base)?;
-            bases.pop();
-        }
-        if let Some((base, found)) = bases.iter().find(|(_, length)| i64::try_from(*length) != Ok(size)).copied() {
+        let is_wrong = |length: u64| length != 0 && i64::try_from(length) != Ok(size);
+        if let Some((base, found)) = bases.iter().find(|(_, length)| is_wrong(*length)).copied() {
             return Err(QueueError::FileSize { path: self.file_path(base), found, expected: size });
+        }
+        // A file whose length did not reach the disk, and files after it, were new when power failed: the log is read again
+        // for their units.
+        if let Some(first_lost) = bases.iter().position(|(_, length)| *length == 0) {
+            for (base, _) in bases.drain(first_lost..).rev() {
+                self.remove_file(base)?;
+            }
         }
         let (Some((first, _)), Some((last, _))) = (bases.first(), bases.last()) else { return Ok(()) };
         if (last - first) / size + 1 != bases.len() as i64 {
             tracing::error!(
                 path = %path.display(), files = bases.len(),
-                "files are missing in the row of this consume queue; consumers pass over their messages"
+                "files are missing in the row of this consume queue; they are built again from the commit log"
             );
         }
         let mut tail = self.tail.lock();
+        tail.has_gap = (last - first) / size + 1 != bases.len() as i64;
         tail.files = *first..*last + size;
         // Until recovery has found the end, the queue is empty.
         tail.restart_at(*first);

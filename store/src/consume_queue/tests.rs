@@ -17,7 +17,7 @@ fn table(folder: &Path) -> QueueTable {
 fn open_sized(folder: &Path, units: u64, is_thorough: bool) -> Arc<ConsumeQueue> {
     let table = QueueTable::new(folder, units * UNIT_SIZE as u64, 1024);
     table.load().unwrap();
-    table.recover_all(is_thorough).unwrap();
+    table.recover_all(is_thorough, None).unwrap();
     table.get_or_create(&topic(), QueueId(0))
 }
 

@@ -79,8 +79,8 @@ impl QueueBuilder {
             return Ok(None);
         }
         let Some(queue) = self.queue_of(record) else { return Ok(None) };
-        let tags_code = self.tags_code(record);
-        let unit = Unit { physical_offset: record.physical_offset(), size: record.total_size(), tags_code };
+        let unit = self.unit_of(record);
+        let tags_code = unit.tags_code;
         match queue.push(record.queue_offset(), unit, record.store_timestamp()) {
             Ok(()) => Ok(Some(Pushed { queue, queue_offset: record.queue_offset().plus(1), tags_code })),
             Err(error @ QueueError::OffsetOutOfRange { .. }) => {
@@ -89,6 +89,12 @@ impl QueueBuilder {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The unit that belongs to `record`.
+    pub(crate) fn unit_of(&self, record: &Record<'_>) -> Unit {
+        let (physical_offset, size) = (record.physical_offset(), record.total_size());
+        Unit { physical_offset, size, tags_code: self.tags_code(record) }
     }
 
     /// What the unit keeps for filters: the hash of the tags, or the time of delivery for a message of a delay level.

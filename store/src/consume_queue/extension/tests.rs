@@ -21,7 +21,7 @@ fn table(root: &Path, is_written: bool) -> QueueTable {
 fn open(root: &Path, is_written: bool) -> Arc<ConsumeQueue> {
     let table = table(root, is_written);
     table.load().unwrap();
-    table.recover_all(true).unwrap();
+    table.recover_all(true, None).unwrap();
     table.get_or_create(&Topic::parse("T").unwrap(), QueueId(0))
 }
 

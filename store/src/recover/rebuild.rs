@@ -1,0 +1,153 @@
+//! Bringing the queues to agree with the records of a scan.
+//!
+//! In a queue, offsets and places in the log grow together. What a record says about itself is compared with that before a unit is
+//! taken away for it: no checksum covers a record's number, and one flipped bit in it may not cost the units behind it.
+
+use std::sync::Arc;
+
+use boostermq_remoting::message::record::Record;
+use boostermq_remoting::offsets::QueueOffset;
+
+use crate::commit_log::{Found, Seen, has_queue_offset, look};
+use crate::consume_queue::{ConsumeQueue, QueueError, READ_UNITS_MAX, Unit};
+use crate::dispatch::QueueBuilder;
+use crate::mapped_file::MappedFile;
+
+/// Queues whose units are kept at hand.
+const WINDOWS: usize = 64;
+
+/// Why a scan was broken off.
+pub(super) enum Broken {
+    /// A queue lacks messages from before where the scan began: from this place in the log on.
+    Behind(i64),
+    /// A queue could not be read or written.
+    Queue(QueueError),
+}
+
+impl From<QueueError> for Broken {
+    fn from(error: QueueError) -> Self {
+        Self::Queue(error)
+    }
+}
+
+/// Units of one queue, read together.
+#[derive(Default)]
+struct Window {
+    queue: Option<Arc<ConsumeQueue>>,
+    from: i64,
+    units: Vec<Unit>,
+}
+
+/// One scan's work on the queues.
+pub(super) struct Rebuild<'a> {
+    builder: &'a mut QueueBuilder,
+    files: &'a [MappedFile],
+    /// Units that are there are compared with the records; otherwise they are believed.
+    compares: bool,
+    /// Where the scan begins, if it can begin further back.
+    start: Option<i64>,
+    windows: Vec<Window>,
+}
+
+impl<'a> Rebuild<'a> {
+    pub(super) fn new(
+        builder: &'a mut QueueBuilder,
+        files: &'a [MappedFile],
+        compares: bool,
+        start: Option<i64>,
+    ) -> Self {
+        let windows = std::iter::repeat_with(Window::default).take(WINDOWS).collect();
+        Self { builder, files, compares, start, windows }
+    }
+
+    /// Brings the queue of one record to agree with it. Says what is wrong with the record if it cannot be right.
+    pub(super) fn take(&mut self, seen: Seen<'_>) -> Result<Option<String>, Broken> {
+        let (Seen::Record(record) | Seen::Damaged(record)) = seen;
+        if !has_queue_offset(record.sys_flag()) {
+            return Ok(None);
+        }
+        let Some(queue) = self.builder.queue_of(record) else { return Ok(None) };
+        let max = queue.max_offset();
+        if let Seen::Damaged(record) = seen {
+            // Whoever was told of this number may not see another message under it.
+            if record.queue_offset() == max && self.follows(&queue, record) {
+                queue.skip(max)?;
+            }
+            return Ok(None);
+        }
+        if record.queue_offset() < max {
+            return if self.compares { self.compare(&queue, record) } else { Ok(None) };
+        }
+        if !self.follows(&queue, record) {
+            // Of a queue that was deleted, and begun anew further on.
+            return Ok(None);
+        }
+        // A queue without any message begins where it is found to. One that has some lacks others, unless the scan has seen
+        // everything since its last: then they are damaged.
+        if record.queue_offset() > max
+            && let (Some(start), Some(end)) = (self.start, queue.max_physical_offset())
+            && end.0 < start
+        {
+            return Err(Broken::Behind(end.0));
+        }
+        self.builder.push(record)?;
+        Ok(None)
+    }
+
+    /// Whether `record` lies after all that the queue has.
+    fn follows(&self, queue: &ConsumeQueue, record: &Record<'_>) -> bool {
+        queue.max_physical_offset().is_none_or(|end| record.physical_offset() >= end)
+    }
+
+    /// Compares a record with what stands in its place.
+    fn compare(&mut self, queue: &Arc<ConsumeQueue>, record: &Record<'_>) -> Result<Option<String>, Broken> {
+        let unit = self.builder.unit_of(record);
+        let standing = self.standing(queue, record.queue_offset())?;
+        if standing.is_some_and(|standing| standing.is_of_same(&unit)) {
+            return Ok(None);
+        }
+        let earlier =
+            standing.filter(|standing| !standing.is_blank() && standing.physical_offset < unit.physical_offset);
+        // A queue that is begun anew begins at 0.
+        if record.queue_offset() > QueueOffset::ZERO
+            && let Some(earlier) = earlier
+            && self.is_of(record, &earlier)
+        {
+            return Ok(Some(format!(
+                "record says it is message {} of queue {} of {}, but an earlier one at {} is",
+                record.queue_offset(),
+                record.queue_id(),
+                record.topic(),
+                earlier.physical_offset
+            )));
+        }
+        self.windows.clear();
+        self.windows.resize_with(WINDOWS, Window::default);
+        self.builder.push(record)?;
+        Ok(None)
+    }
+
+    /// Whether the record that `unit` points to has the same place in the same queue as `record`.
+    fn is_of(&self, record: &Record<'_>, unit: &Unit) -> bool {
+        let at = unit.physical_offset.0;
+        let file = self.files.iter().find(|file| (file.base()..file.limit()).contains(&at));
+        let Some(Found::Record(other)) = file.map(|file| look(file, at, true)) else { return false };
+        (other.topic(), other.queue_id(), other.queue_offset())
+            == (record.topic(), record.queue_id(), record.queue_offset())
+    }
+
+    /// The unit at an offset, read with those that follow it: the next records want them.
+    fn standing(&mut self, queue: &Arc<ConsumeQueue>, at: QueueOffset) -> Result<Option<Unit>, QueueError> {
+        let place = queue.number() as usize % WINDOWS;
+        let Some(window) = self.windows.get_mut(place) else { return Ok(None) };
+        let is_it = window.queue.as_ref().is_some_and(|held| Arc::ptr_eq(held, queue));
+        let index = usize::try_from(at.0 - window.from).ok().filter(|_| is_it);
+        if let Some(unit) = index.and_then(|index| window.units.get(index)) {
+            return Ok(Some(*unit));
+        }
+        queue.read_units(at, READ_UNITS_MAX, &mut window.units)?;
+        window.queue = Some(Arc::clone(queue));
+        window.from = at.0;
+        Ok(window.units.first().copied())
+    }
+}
