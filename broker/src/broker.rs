@@ -134,6 +134,14 @@ impl Broker {
     /// # Errors
     /// One clear sentence about the first thing that stands in the way; nothing is left running or locked.
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
+        Self::start_by(settings, Arc::new(SystemClock)).await
+    }
+
+    /// As [`Broker::start`], by another clock.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub(crate) async fn start_by(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
         let identity = identity(&settings)?;
         let listen_ip = settings.broker.server.bind_address;
         // The ports come first: a second broker on this machine must not touch the first one's store.
@@ -141,7 +149,6 @@ impl Broker {
         let backlog = settings.broker.server.server_socket_backlog;
         let main = bind(SocketAddr::new(listen_ip, port), backlog)?;
         let fast = bind(SocketAddr::new(listen_ip, port - 2), backlog)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let arrivals = Arc::new(Arrivals::default());
         let options = StoreOptions::from(&settings.store);
         let waits_for_flush = options.flush_mode == boostermq_store::FlushMode::Sync;

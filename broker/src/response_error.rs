@@ -7,6 +7,7 @@ use boostermq_remoting::message::record::EncodeError;
 use boostermq_remoting::names::NameError;
 use boostermq_remoting::router::ResponseError;
 use boostermq_store::MessageStore;
+use boostermq_store::consume_queue::QueueError;
 use boostermq_store::error::AppendError;
 
 /// Who forbade a pull, as the ext field `forbiddenType` says it.
@@ -54,10 +55,12 @@ pub(crate) fn from_append(error: AppendError, store: &MessageStore) -> ResponseE
         AppendError::Closed
         | AppendError::Poisoned
         | AppendError::DiskFull
+        | AppendError::NoRoom { .. }
+        | AppendError::ReadOnly { .. }
         | AppendError::Queues
         | AppendError::NotWriteable => ResponseError::new(
             ResponseCode::SERVICE_NOT_AVAILABLE,
-            format!("service not available now. {error}. {}", store.disk_usage()),
+            format!("service not available now. {error}; {}. {}", store.fullness(), store.disk_usage()),
         ),
         AppendError::Busy { .. } => ResponseError::new(
             ResponseCode::SYSTEM_BUSY,
@@ -68,6 +71,16 @@ pub(crate) fn from_append(error: AppendError, store: &MessageStore) -> ResponseE
             ResponseError::system(format!("create mapped file failed, server is busy or broken: {error}"))
         }
     }
+}
+
+/// Filters of this kind are switched off.
+pub(crate) fn filter_unsupported(kind: &str) -> ResponseError {
+    ResponseError::system(format!("The broker does not support consumer to filter message by {kind}"))
+}
+
+/// A queue's files cannot be read or deleted.
+pub(crate) fn from_queue(error: QueueError) -> ResponseError {
+    ResponseError::system(error.to_string())
 }
 
 /// The disk failed under a message that waits for it.

@@ -1,6 +1,8 @@
 //! Every request of the broker, a line each; what is not served stands at the end with the reason.
 
-use boostermq_remoting::request::broker_config::{GetBrokerConfig, GetBrokerRuntimeInfo, UpdateBrokerConfig};
+use boostermq_remoting::request::broker_config::{
+    CleanExpiredConsumequeue, DeleteExpiredCommitlog, GetBrokerConfig, GetBrokerRuntimeInfo, UpdateBrokerConfig,
+};
 use boostermq_remoting::request::client::{
     CheckClientConfig, ConsumeMessageDirectly, GetAllProducerInfo, GetConsumerConnectionList, GetConsumerListByGroup,
     GetConsumerRunningInfo, GetProducerConnectionList, HeartBeat, LockBatchMq, UnlockBatchMq, UnregisterClient,
@@ -23,7 +25,7 @@ use boostermq_remoting::request::topic::{
 use boostermq_remoting::router::{BlockingLimits, Router};
 
 use crate::broker::Broker;
-use crate::processor::admin::{client as clients, config, group, runtime, topic};
+use crate::processor::admin::{cleaning, client as clients, config, group, runtime, topic};
 use crate::processor::{client, offset, query, relay, send_back};
 
 /// Slow requests at once and waiting: upstream's admin pool (facts/semantics.md 2.0).
@@ -70,7 +72,6 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(UpdateAndCreateTopic, topic::update_and_create)
         .on(UpdateAndCreateTopicList, topic::update_and_create_list)
         .on(DeleteTopicInBroker, topic::delete)
-        .on(CleanUnusedTopic, topic::clean_unused)
         .on(GetAllTopicConfig, topic::all_configs)
         .on(GetTopicConfig, topic::config)
         .on(GetTopicStatsInfo, topic::stats)
@@ -87,6 +88,9 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(GetBrokerConfig, config::get_broker_config)
         .on(UpdateBrokerConfig, config::update_broker_config)
         .on(GetBrokerRuntimeInfo, runtime::get_broker_runtime_info)
+        .on(CleanExpiredConsumequeue, cleaning::clean_expired_queues)
+        .on(DeleteExpiredCommitlog, cleaning::delete_expired_commit_log)
+        .on(CleanUnusedTopic, cleaning::clean_unused_topics)
         // Not served: answered as upstream answers what it does not know, with code 3.
         .refuse("a name server serves it", &NAME_SERVER)
         .refuse("clients serve it: brokers ask it of them", &[39, 40, 220, 221, 326])
@@ -112,7 +116,7 @@ const NAME_SERVER: [i32; 24] = [
 ];
 const POP: [i32; 11] = [400, 401, 402, 200_050, 200_051, 200_052, 200_053, 200_054, 200_055, 200_056, 200_151];
 const LITE: [i32; 10] = [200_070, 200_071, 200_072, 200_073, 200_074, 200_075, 200_076, 200_077, 200_078, 200_079];
-const OPERATORS: [i32; 15] = [45, 208, 222, 223, 303, 306, 308, 315, 317, 321, 329, 2001, 2002, 2003, 2004];
+const OPERATORS: [i32; 13] = [45, 208, 222, 223, 303, 308, 315, 317, 321, 2001, 2002, 2003, 2004];
 const REPLICAS: [i32; 23] = [
     902, 903, 906, 907, 908, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015,
     1016, 1017, 1018,

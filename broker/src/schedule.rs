@@ -17,13 +17,14 @@ use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::message::record::{Record, Records};
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
+use boostermq_store::clock::StoreTime;
 use boostermq_store::{AppendBatch, GetRequest, GetStatus};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::broker::Broker;
-use crate::metadata::{MetadataError, MetadataFile};
+use crate::metadata::{MetadataError, MetadataFile, SaveFailures};
 
 /// Where delayed messages wait.
 pub(crate) const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
@@ -128,42 +129,42 @@ impl DelaySchedule {
 /// Delivers until the task is ended.
 pub(crate) async fn deliver(broker: Arc<Broker>) {
     let mut save = tokio::time::interval(broker.settings.read().store.flush_delay_offset_interval.into());
+    let mut failures = SaveFailures::default();
     loop {
         let woken = broker.schedule.wake.notified();
-        let next_ms = deliver_due(&broker);
-        let wait = next_ms.map_or(Duration::from_secs(3600), |due_ms| {
-            Duration::from_millis(due_ms.saturating_sub(broker.clock.now_ms()).max(1) as u64)
-        });
-        // A wall clock that was set forward makes messages due at once: look again at least every second.
-        let wait = wait.min(Duration::from_secs(1)).max(Duration::from_millis(1));
+        let next = deliver_due(&broker);
+        // A machine that slept does not notice by itself that a message is due: look again at least every second.
+        let wait = next.unwrap_or_default().clamp(Duration::from_millis(1), Duration::from_secs(1));
         tokio::select! {
             () = woken => {}
-            () = tokio::time::sleep(wait), if next_ms.is_some() => {}
-            _ = save.tick() => {
-                if let Err(error) = broker.schedule.persist() {
-                    tracing::error!(%error, "the progress of delayed messages cannot be saved");
-                }
-            }
+            () = tokio::time::sleep(wait), if next.is_some() => {}
+            _ = save.tick() => failures.report("the progress of delayed messages", broker.schedule.persist()),
         }
     }
 }
 
-/// Delivers everything that is due; when the next message will be, by the broker's clock.
-fn deliver_due(broker: &Arc<Broker>) -> Option<i64> {
-    let mut next_ms: Option<i64> = None;
+/// Delivers everything that is due; how long until the next message is.
+fn deliver_due(broker: &Arc<Broker>) -> Option<Duration> {
+    let mut next: Option<Duration> = None;
     for (at, level) in broker.schedule.levels.iter().enumerate() {
-        while let Some(due_ms) = deliver_level(broker, QueueId(at as u32), level) {
-            if due_ms > broker.clock.now_ms() {
-                next_ms = Some(next_ms.map_or(due_ms, |soonest| soonest.min(due_ms)));
+        while let Some(left) = deliver_level(broker, QueueId(at as u32), level) {
+            if !left.is_zero() {
+                next = Some(next.map_or(left, |soonest| soonest.min(left)));
                 break;
             }
         }
     }
-    next_ms
+    next
 }
 
-/// Delivers the next messages of one level that are due; when the one after them will be, `None` when there is none.
-fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Option<i64> {
+/// How long until a message is due that was stored at `store_timestamp`: by the store's time, so that neither a clock that is set
+/// forward makes it early nor one that is set back holds it.
+fn left(time: &StoreTime, store_timestamp: i64, delay: Duration) -> Duration {
+    delay.saturating_sub(Duration::from_millis(time.elapsed_ms(store_timestamp).unsigned_abs()))
+}
+
+/// Delivers the next messages of one level that are due; how long until the one after them is, `None` when there is none.
+fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Option<Duration> {
     let from = QueueOffset(level.next.load(Ordering::Acquire));
     let read = broker.store.get(&GetRequest {
         topic: SCHEDULE_TOPIC,
@@ -177,7 +178,7 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
         Ok(outcome) => outcome,
         Err(error) => {
             tracing::error!(%error, level = queue_id.0 + 1, "delayed messages cannot be read; trying again later");
-            return Some(now_ms.saturating_add(REST_AFTER_FAILURE.as_millis() as i64));
+            return Some(REST_AFTER_FAILURE);
         }
     };
     match outcome.status {
@@ -198,14 +199,13 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
                 "the progress of a delay level lies outside its queue and is corrected"
             );
             broker.schedule.advance(level, outcome.next_begin_offset, now_ms);
-            return Some(now_ms);
+            return Some(Duration::ZERO);
         }
         _ => return None,
     }
-    let delay_ms = i64::try_from(level.delay.as_millis()).unwrap_or(i64::MAX);
     let mut batch = AppendBatch::new();
     let mut next = from;
-    let mut later_ms = Some(now_ms);
+    let mut later = Duration::ZERO;
     for record in outcome.slices.iter().flat_map(|slice| Records::new(slice)) {
         let record = match record {
             Ok(record) => record,
@@ -218,10 +218,8 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
                 break;
             }
         };
-        // A clock that was set back must not hold a message longer than its level.
-        let due_ms = record.store_timestamp().saturating_add(delay_ms).min(now_ms.saturating_add(delay_ms));
-        if due_ms > now_ms {
-            later_ms = Some(due_ms);
+        later = left(broker.store.time(), record.store_timestamp(), level.delay);
+        if !later.is_zero() {
             break;
         }
         if let Err(problem) = prepare(broker, &record, &mut batch) {
@@ -236,7 +234,7 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
         let begun = Instant::now();
         if let Err(error) = broker.store.append(&mut batch) {
             tracing::error!(%error, level = queue_id.0 + 1, "delayed messages cannot be stored; trying again later");
-            return Some(now_ms.saturating_add(REST_AFTER_FAILURE.as_millis() as i64));
+            return Some(REST_AFTER_FAILURE);
         }
         broker.stats.stored(batch.receipts(), begun.elapsed());
         broker.store.dispatch_now();
@@ -244,7 +242,7 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
     if next != from {
         broker.schedule.advance(level, next, now_ms);
     }
-    later_ms
+    Some(later)
 }
 
 /// Encodes a delayed message as what it was before it was delayed. Its properties stay as they are: upstream's

@@ -13,6 +13,7 @@ use boostermq_remoting::config::Machine;
 use boostermq_remoting::frame::{HeaderCodec, Split, split};
 use boostermq_remoting::header::HeaderScratch;
 use boostermq_remoting::properties_file::Properties;
+use boostermq_store::clock::{Clock, SystemClock};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -44,6 +45,11 @@ impl TestBroker {
 
     /// Starts a broker whose store is in a folder that may hold one already.
     pub(crate) async fn start_in(dir: tempfile::TempDir, keys: &[(&str, &str)]) -> Self {
+        Self::start_by(Arc::new(SystemClock), dir, keys).await
+    }
+
+    /// As [`TestBroker::start_in`], by another clock.
+    pub(crate) async fn start_by(clock: Arc<dyn Clock>, dir: tempfile::TempDir, keys: &[(&str, &str)]) -> Self {
         // Between finding a port and binding it another process may take it.
         for _ in 0..20 {
             let port = free_port();
@@ -70,7 +76,7 @@ impl TestBroker {
             given.insert("listenPort", port.to_string());
             given.insert("storePathRootDir", dir.path().join("store").display().to_string());
             let (settings, _) = Settings::read(given, &machine).unwrap();
-            match Broker::start(settings).await {
+            match Broker::start_by(settings, clock.clone()).await {
                 Ok(running) => return Self { running, address: (Ipv4Addr::LOCALHOST, port).into(), dir },
                 Err(error) if error.to_string().contains("taken") => {}
                 Err(error) => panic!("{error:#}"),

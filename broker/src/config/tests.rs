@@ -204,15 +204,6 @@ const AWAITED: &[&str] = &[
     "autoDeleteUnusedStats",
     "maxStatsIdleTimeInMinutes",
     "defaultQueryMaxNum",
-    "fileReservedTime",
-    "deleteWhen",
-    "diskMaxUsedSpaceRatio",
-    "diskSpaceCleanForciblyRatio",
-    "cleanFileForciblyEnable",
-    "cleanResourceInterval",
-    "deleteCommitLogFilesInterval",
-    "deleteConsumeQueueFilesInterval",
-    "deleteFileBatchMax",
 ];
 
 /// A key that says it takes effect must be read somewhere: its field stands in the source of some crate.

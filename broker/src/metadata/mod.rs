@@ -16,6 +16,6 @@ mod topics;
 pub(crate) use attributes::{MESSAGE_TYPE, parse_attributes};
 pub(crate) use groups::{GroupChangeError, Groups, is_system_group};
 pub(crate) use offsets::ConsumerOffsets;
-pub(crate) use periodic::persist_periodically;
+pub(crate) use periodic::{SaveFailures, persist_periodically};
 pub(crate) use persist::{MetadataError, MetadataFile};
 pub(crate) use topics::{TopicChange, TopicChangeError, TopicTable, Topics};

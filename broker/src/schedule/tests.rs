@@ -205,3 +205,51 @@ async fn a_message_that_cannot_be_delivered_holds_up_no_other() {
     assert_eq!(state.schedule.offsets(), BTreeMap::from([(1, 7)]));
     broker.stop().await;
 }
+
+#[test]
+fn a27_a_delay_is_as_long_as_it_should_be_whatever_is_done_to_the_clock() {
+    use boostermq_store::clock::{Clock, ManualClock};
+    const NOON: i64 = 1_700_000_000_000;
+    const HOUR: i64 = 3_600_000;
+    let delay = Duration::from_secs(30);
+    // Set by this much ten seconds after the message was stored; then the seconds until it is delivered.
+    for (by, least, most) in [(0, 20, 20), (24 * HOUR, 20, 20), (-HOUR, 20, 23), (1000, 20, 20), (-1000, 20, 23)] {
+        let clock = Arc::new(ManualClock::new(NOON));
+        let time = StoreTime::new(clock.clone(), 0);
+        let stored = time.now_ms();
+        clock.advance(10_000);
+        clock.set(clock.now_ms() + by);
+        let mut seconds = 0;
+        while !left(&time, stored, delay).is_zero() {
+            clock.advance(1000);
+            seconds += 1;
+            assert!(seconds <= most, "set by {by}: held for too long");
+        }
+        assert!(seconds >= least, "set by {by}: early, after {seconds} s");
+    }
+}
+
+#[tokio::test]
+async fn a27_a_clock_that_is_set_delivers_nothing_early_and_holds_nothing_back() {
+    use boostermq_store::clock::{Clock, ManualClock, SystemClock};
+    let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
+    let broker = TestBroker::start_by(clock.clone(), tempfile::tempdir().unwrap(), &[]).await;
+    let mut client = broker.connect().await;
+    for (round, by) in [24 * 3_600_000, -3_600_000, -24 * 3_600_000].into_iter().enumerate() {
+        let round = round as i64;
+        client.store(&delayed()).await;
+        broker.dispatched().await;
+        clock.set(clock.now_ms() + by);
+        broker.broker().schedule.wake.notify_one();
+        for _ in 0..50 {
+            assert_eq!(client.everything("T", 2).await.len() as i64, round, "early: no time has passed");
+        }
+        // A tenth more, while the store's time is slower than the machine's.
+        clock.advance(1200);
+        broker.broker().schedule.wake.notify_one();
+        client.wait_for("T", 2, round).await;
+    }
+    let delivered = client.everything("T", 2).await;
+    assert!(delivered.is_sorted_by_key(|message| message.store_timestamp), "store times never fall");
+    broker.stop().await;
+}

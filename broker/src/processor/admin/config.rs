@@ -10,6 +10,7 @@ use boostermq_remoting::config::Outcome;
 use boostermq_remoting::properties_file::Properties;
 use boostermq_remoting::request::broker_config::{GetBrokerConfig, UpdateBrokerConfig};
 use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
+use boostermq_store::StoreOptions;
 
 use crate::broker::Broker;
 use crate::response_error;
@@ -53,6 +54,7 @@ pub(crate) fn update_broker_config(broker: &Arc<Broker>, request: Request<Update
     }
     tracing::info!(peer = %request.peer(), keys = ?wanted.iter().map(|(key, _)| key).collect::<Vec<_>>(), "settings changed");
     let is_permission_new = settings.broker.broker_permission != permission;
+    broker.store.set_retention(&StoreOptions::from(&settings.store));
     broker.settings.replace(settings);
     if is_permission_new {
         // Name servers take the topics' permissions anew only with a new version.

@@ -1,5 +1,6 @@
 //! Requests of operators and their tools, by noun.
 
+pub(crate) mod cleaning;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod group;

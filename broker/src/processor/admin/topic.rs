@@ -17,7 +17,7 @@ use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::fastjson;
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::request::topic::{
-    CleanUnusedTopic, CreateTopicRequestHeader, DeleteTopicInBroker, GetAllTopicConfig,
+    CreateTopicRequestHeader, DeleteTopicInBroker, GetAllTopicConfig,
     GetAllTopicConfigResponseHeader, GetSystemTopicListFromBroker, GetTopicConfig, GetTopicStatsInfo,
     UpdateAndCreateTopic, UpdateAndCreateTopicList,
 };
@@ -142,25 +142,9 @@ pub(crate) fn delete(broker: &Arc<Broker>, request: Request<DeleteTopicInBroker>
         // The configuration goes first: nobody sends to the topic while its queues go.
         broker.topics.delete(topic).map_err(not_changed)?;
         broker.offsets.remove_topic(topic);
-        broker.store.delete_topic(topic).map_err(not_deleted)?;
+        broker.store.delete_topic(topic).map_err(response_error::from_queue)?;
     }
     Ok(Response::success())
-}
-
-/// 316: deletes the queues of topics that are no more.
-pub(crate) fn clean_unused(broker: &Arc<Broker>, _: Request<CleanUnusedTopic>) -> Handled {
-    for topic in broker.store.topics() {
-        let is_used = broker.topics.find(topic.as_str()).is_some() || broker.topics.is_system(topic.as_str());
-        if !is_used {
-            tracing::info!(%topic, "deleting the queues of a topic that is no more");
-            broker.store.delete_topic(topic.as_str()).map_err(not_deleted)?;
-        }
-    }
-    Ok(Response::success())
-}
-
-fn not_deleted(error: QueueError) -> ResponseError {
-    ResponseError::system(error.to_string())
 }
 
 /// 21: all topics, whole or in pages.
