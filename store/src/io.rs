@@ -102,6 +102,18 @@ impl StoreFile {
         &self.file
     }
 
+    /// Maps the first `length` bytes, to be rewritten in place; [`sync_map`] writes them to disk.
+    ///
+    /// # Errors
+    /// As [`SlotRegion::map`].
+    pub(crate) fn map_slots(&self, length: usize) -> io::Result<SlotRegion> {
+        #[cfg(test)]
+        if let Some(watched) = &self.watched {
+            watched.look_at_map();
+        }
+        SlotRegion::map(&self.file, length)
+    }
+
     /// Bytes of the file.
     ///
     /// # Errors
@@ -173,6 +185,26 @@ impl StoreFile {
         watched!(self.watched.as_ref(), watch::Change::SetLength(length), self.file.set_len(length))
     }
 
+    /// Makes `[from, to)` zero, giving the blocks back where the file system can.
+    ///
+    /// # Errors
+    /// What the system says; some of it may be zero.
+    pub(crate) fn clear(&self, from: u64, to: u64) -> io::Result<()> {
+        if from >= to {
+            return Ok(());
+        }
+        let call =
+            || match fallocate(&self.file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, from, to - from) {
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&self.file, from, to),
+                other => other.map_err(io::Error::from),
+            };
+        watched!(
+            self.watched.as_ref(),
+            watch::Change::Write { position: from, bytes: vec![0; usize::try_from(to - from).unwrap_or(0)] },
+            call()
+        )
+    }
+
     /// Reserves blocks for `[from, to)`, lengthening the file if need be; what stands there stays. False where the file system
     /// has no call for that.
     ///
@@ -189,6 +221,16 @@ impl StoreFile {
         };
         watched!(self.watched.as_ref(), watch::Change::Allocate { to }, call())
     }
+}
+
+fn write_zeros(file: &File, mut from: u64, to: u64) -> io::Result<()> {
+    let zeros = [0; 4096];
+    while from < to {
+        let length = usize::try_from(to - from).unwrap_or(zeros.len()).min(zeros.len());
+        file.write_all_at(zeros.get(..length).unwrap_or(&zeros), from)?;
+        from += length as u64;
+    }
+    Ok(())
 }
 
 /// Writes the changed pages of a mapped file, the one at `path`, to disk and waits for them.
@@ -214,7 +256,6 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// What the system says.
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing is renamed yet"))]
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     watched!(watch::find(from).as_ref(), watch::Change::Rename { to: to.to_owned() }, std::fs::rename(from, to))
 }

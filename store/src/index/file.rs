@@ -131,7 +131,7 @@ impl IndexFile {
     fn map(file: &StoreFile, path: &Path, shape: Shape) -> Result<Self, FileError> {
         // A file that upstream made is sparse: without its blocks, a write into the map would end the process on a full disk.
         allocate(file, shape.length() as u64).map_err(FileError::at("reserving space for the file", path))?;
-        let region = SlotRegion::map(file.as_file(), shape.length()).map_err(FileError::at("mapping the file", path))?;
+        let region = file.map_slots(shape.length()).map_err(FileError::at("mapping the file", path))?;
         let i64_at = |position| region.i64_at(position).unwrap_or(0);
         let last = i32::try_from(shape.entries).unwrap_or(i32::MAX).max(1);
         let next_entry = region.i32_at(header::NEXT_ENTRY).unwrap_or(0).clamp(1, last);

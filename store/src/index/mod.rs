@@ -29,6 +29,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::error::FileError;
+use crate::{io, layout};
 pub(crate) use file::Shape;
 use file::{Entry, IndexFile};
 use key::KeyHash;
@@ -59,9 +60,9 @@ pub(crate) struct Index {
 impl Index {
     /// Opens the index files in `dir`.
     ///
-    /// After a crash (`is_after_crash`) nobody knows which pages of a file that was being written are on disk: files that hold
-    /// entries later than `safe_timestamp` (the checkpoint's indexMsgTimestamp) are deleted, to be built again from
-    /// [`Index::resume_offset`] on.
+    /// After a crash (`is_after_crash`) nobody knows which pages of a file that was being written are on disk: files that are not
+    /// full, or hold entries later than `safe_timestamp` (the checkpoint's indexMsgTimestamp), are deleted, and all after them,
+    /// to be built again from [`Index::resume_offset`] on.
     ///
     /// A file that was written with other numbers of slots or entries is left alone and not searched.
     ///
@@ -75,7 +76,15 @@ impl Index {
         safe_timestamp: i64,
     ) -> Result<Self, IndexError> {
         let mut files = Vec::new();
+        // One that is missing something makes all that follow begin too late.
+        let mut is_sound = true;
         for path in name::list(dir)? {
+            if name::is_empty(&path)? {
+                // Its length did not reach the disk before power failed. Everything in it is built again.
+                io::remove_file(&path).map_err(FileError::at("deleting the file", &path))?;
+                is_sound = !is_after_crash;
+                continue;
+            }
             let Some(file) = IndexFile::open(&path, shape)? else {
                 tracing::warn!(
                     path = %path.display(),
@@ -83,11 +92,12 @@ impl Index {
                 );
                 continue;
             };
-            if is_after_crash && file.end_timestamp() > safe_timestamp {
+            is_sound &= !is_after_crash || (file.is_full() && file.end_timestamp() <= safe_timestamp);
+            if is_sound {
+                files.push(Arc::new(file));
+            } else {
                 tracing::info!(path = %path.display(), "this index file was being written in a crash and is built again");
                 file.remove()?;
-            } else {
-                files.push(Arc::new(file));
             }
         }
         Ok(Self { dir: dir.to_owned(), shape, clock, files: ArcSwap::from_pointee(files), writer: Mutex::new(()) })
@@ -150,19 +160,27 @@ impl Index {
         Ok(file)
     }
 
-    /// Writes full files to disk; with `is_thorough` the one being written too. Returns the store timestamp up to which the index
-    /// is on disk if that has changed: the checkpoint's indexMsgTimestamp.
+    /// Writes full files to disk; with `is_thorough` the one being written too. Returns the store timestamp up to which full files
+    /// are on disk if that has changed: the checkpoint's indexMsgTimestamp. One that is still written may change on disk at any
+    /// moment, so nothing in it is safe.
     ///
     /// # Errors
     /// [`IndexError::File`].
     pub(crate) fn flush(&self, is_thorough: bool) -> Result<Option<i64>, IndexError> {
         let mut safe = None;
         for file in self.files.load().iter() {
-            if (is_thorough || file.is_full())
+            // Asked first: a file that fills up meanwhile is one for the next time.
+            let is_full = file.is_full();
+            if (is_thorough || is_full)
                 && let Some(timestamp) = file.flush()?
+                && is_full
             {
                 safe = Some(timestamp);
             }
+        }
+        if safe.is_some() {
+            // The names of the files, too: one that is gone would not be missed.
+            layout::sync_dir(&self.dir)?;
         }
         Ok(safe)
     }

@@ -30,6 +30,11 @@ pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
     Ok(paths)
 }
 
+/// Whether the file at `path` has no bytes at all.
+pub(super) fn is_empty(path: &Path) -> Result<bool, FileError> {
+    Ok(std::fs::metadata(path).map_err(FileError::at("reading the length of", path))?.len() == 0)
+}
+
 /// Name of a file made at `now_ms`, after all files up to `newest`. Where the local time has stepped back (a clock that was
 /// set, the end of summer time), it is one more than the newest name instead.
 pub(super) fn next(now_ms: i64, newest: Option<&Path>) -> String {

@@ -39,8 +39,6 @@ pub(crate) enum Change {
     },
     /// A file or an empty folder was deleted.
     Remove,
-    /// A test wants to know where the row stood when something happened.
-    Mark(u64),
 }
 
 /// What kind of call is to fail.
@@ -107,6 +105,11 @@ impl Watch {
         watch
     }
 
+    /// The folder that is watched.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Has calls fail.
     pub(crate) fn fail(&self, fault: Fault) {
         let mut state = self.state.lock();
@@ -120,13 +123,6 @@ impl Watch {
         state.hit
     }
 
-    /// Writes a mark into the row.
-    pub(crate) fn mark(&self, number: u64) {
-        let mut state = self.state.lock();
-        let began = state.steps.len();
-        state.steps.push(Step { path: self.root.clone(), change: Change::Mark(number), began });
-    }
-
     /// How many steps there are.
     pub(crate) fn len(&self) -> usize {
         self.state.lock().steps.len()
@@ -138,11 +134,13 @@ impl Watch {
         state.look_at_maps();
         state.steps.clone()
     }
+}
 
-    /// Looks at the file at `path`, which is changed through a map, from now on.
-    pub(crate) fn look_at(&self, path: &Path) {
-        let held = std::fs::read(path).unwrap_or_default();
-        self.state.lock().maps.insert(path.to_owned(), held);
+impl Watched {
+    /// Looks at this file, which is going to be changed through a map, from now on.
+    pub(super) fn look_at_map(&self) {
+        let held = std::fs::read(&self.path).unwrap_or_default();
+        self.watch.state.lock().maps.insert(self.path.clone(), held);
     }
 }
 
