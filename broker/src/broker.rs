@@ -10,7 +10,7 @@ use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::config::Live;
 use boostermq_remoting::message::id::UniqueIdSource;
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
-use boostermq_remoting::net::MemoryBudget;
+use boostermq_remoting::net::allowance;
 use boostermq_remoting::net::connection::Port;
 use boostermq_remoting::net::server::{Server, ServerLimits, bind, serve};
 use boostermq_remoting::net::threads::NetworkThreads;
@@ -31,7 +31,7 @@ use crate::stats::BrokerStats;
 
 /// What all connections of a broker may hold in buffers: beyond it, the connection that asks for more is closed.
 const CONNECTION_MEMORY: usize = 1 << 30;
-/// Connections a broker takes at once.
+/// Connections a broker takes at once, if there are descriptors for so many.
 const CONNECTIONS_MAX: usize = 65_000;
 /// Unwritten answers of one connection; slices of the log count, though they cost no memory.
 const UNWRITTEN_MAX: usize = 256 << 20;
@@ -150,7 +150,8 @@ impl Broker {
         let main = bind(SocketAddr::new(listen_ip, port), backlog)?;
         let fast = bind(SocketAddr::new(listen_ip, port - 2), backlog)?;
         let arrivals = Arc::new(Arrivals::default());
-        let options = StoreOptions::from(&settings.store);
+        let mut options = StoreOptions::from(&settings.store);
+        options.consume_queue_open_files = options.consume_queue_open_files.min(queue_files());
         let waits_for_flush = options.flush_mode == boostermq_store::FlushMode::Sync;
         let store = {
             let clock = clock.clone();
@@ -190,10 +191,10 @@ impl Broker {
         // Nobody else can have set it.
         let _ = arrivals.broker.set(Arc::downgrade(&broker));
         let limits = ServerLimits {
-            connections: CONNECTIONS_MAX,
+            connections: Arc::new(allowance::connections(CONNECTIONS_MAX)),
             idle: broker.settings.read().broker.server.server_channel_max_idle_time_seconds.into(),
             unwritten: UNWRITTEN_MAX,
-            memory: Arc::new(MemoryBudget::new(CONNECTION_MEMORY)),
+            memory: Arc::new(allowance::buffers(CONNECTION_MEMORY)),
             threads: NetworkThreads::start(std::thread::available_parallelism().map_or(1, usize::from))?,
         };
         let servers = vec![
@@ -251,6 +252,11 @@ impl Running {
         })
         .await?
     }
+}
+
+/// Consume-queue files that may be open at once: an eighth of the descriptors.
+fn queue_files() -> usize {
+    usize::try_from(allowance::descriptors() / 8).unwrap_or(usize::MAX)
 }
 
 async fn sweep_holds(broker: Arc<Broker>) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use boostermq_remoting::code::RequestCode;
 use boostermq_remoting::config::Live;
-use boostermq_remoting::net::MemoryBudget;
+use boostermq_remoting::net::allowance;
 use boostermq_remoting::net::connection::{Connection, Port};
 use boostermq_remoting::net::outbox::Outbox;
 use boostermq_remoting::net::server::{Incoming, Server, ServerLimits, Service, bind, serve};
@@ -34,13 +34,13 @@ mod processor;
 mod route_table;
 mod routes;
 
-/// Connections served at once. Clients hold one each; a file descriptor goes with every one.
+/// Connections served at once, if there are descriptors for so many. Clients hold one each.
 const CONNECTIONS_MAX: usize = 65_536;
 /// Threads that serve connections: one answers far more routes than a cluster asks for.
 const NETWORK_THREADS: usize = 1;
 /// Unwritten answers of one connection, in bytes: four of the largest.
 const UNWRITTEN_MAX: usize = 64 * 1024 * 1024;
-/// What all connections hold in buffers, in bytes.
+/// What all connections hold in buffers, in bytes, if there is memory for so much.
 const CONNECTION_MEMORY_MAX: usize = 512 * 1024 * 1024;
 
 /// Why a name server did not start.
@@ -108,10 +108,10 @@ pub async fn start(config: NamesrvConfig) -> Result<Running, StartError> {
     let address = SocketAddr::new(config.server.bind_address, config.server.listen_port);
     let listener = bind(address, config.server.server_socket_backlog)?;
     let limits = ServerLimits {
-        connections: CONNECTIONS_MAX,
+        connections: Arc::new(allowance::connections(CONNECTIONS_MAX)),
         idle: config.server.server_channel_max_idle_time_seconds.duration(),
         unwritten: UNWRITTEN_MAX,
-        memory: Arc::new(MemoryBudget::new(CONNECTION_MEMORY_MAX)),
+        memory: Arc::new(allowance::buffers(CONNECTION_MEMORY_MAX)),
         threads: NetworkThreads::start(NETWORK_THREADS)?,
     };
     let scan = config.scan_not_active_broker_interval.duration();

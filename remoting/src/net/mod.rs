@@ -3,6 +3,7 @@
 //! [`server`] accepts and runs one task per connection; [`connection`] is the handle others answer through;
 //! [`outbox`] holds what is still to be written; [`client`] asks other servers.
 
+pub mod allowance;
 pub mod client;
 pub mod connection;
 pub mod outbox;
@@ -13,36 +14,42 @@ pub mod threads;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Counts the bytes that all connections of a server hold in buffers, and refuses more than its limit.
+/// Counts what all connections of a process have, of bytes in buffers or of themselves, and refuses more than its limit.
 #[derive(Debug)]
-pub struct MemoryBudget {
+pub struct Budget {
     used: AtomicUsize,
     limit: usize,
 }
 
-impl MemoryBudget {
-    /// A budget of `limit` bytes.
+impl Budget {
+    /// A budget of `limit`.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
         Self { used: AtomicUsize::new(0), limit }
     }
 
-    /// Takes `bytes`; false when they would go over the limit, and then nothing is taken.
+    /// Takes `count`; false when that would go over the limit, and then nothing is taken.
     #[must_use]
-    pub fn take(&self, bytes: usize) -> bool {
+    pub fn take(&self, count: usize) -> bool {
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|sum| *sum <= self.limit)
+                used.checked_add(count).filter(|sum| *sum <= self.limit)
             })
             .is_ok()
     }
 
-    /// Gives `bytes` back.
-    pub fn give(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    /// Gives `count` back.
+    pub fn give(&self, count: usize) {
+        self.used.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// Bytes held now.
+    /// The limit.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Taken now.
     #[must_use]
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)

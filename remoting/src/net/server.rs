@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::MemoryBudget;
+use super::Budget;
 use super::connection::{Connection, ConnectionId, Port};
 use super::outbox::Outbox;
 use super::threads::NetworkThreads;
@@ -35,14 +35,14 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Limits of a server.
 #[derive(Clone, Debug)]
 pub struct ServerLimits {
-    /// Connections at once; further ones are closed as they come.
-    pub connections: usize,
+    /// Connections at once; further ones are closed as they come. Servers that share it count together.
+    pub connections: Arc<Budget>,
     /// A connection with neither reads nor writes for this long is closed.
     pub idle: Duration,
     /// Unwritten answers of one connection, in bytes; more closes it.
     pub unwritten: usize,
     /// What all connections hold in buffers.
-    pub memory: Arc<MemoryBudget>,
+    pub memory: Arc<Budget>,
     /// Who serves them.
     pub threads: Arc<NetworkThreads>,
 }
@@ -181,20 +181,19 @@ async fn accept<S: Service>(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let count = open.count.fetch_add(1, Ordering::AcqRel);
-                if count >= limits.connections {
-                    open.count.fetch_sub(1, Ordering::AcqRel);
-                    tracing::warn!(%peer, limit = limits.connections, "refused a connection: the limit is reached");
+                if !limits.connections.take(1) {
+                    tracing::warn!(%peer, limit = limits.connections.limit(), "refused a connection: the limit is reached");
                     continue;
                 }
+                open.count.fetch_add(1, Ordering::AcqRel);
                 // Taken here, so that numbers follow the order of arrival.
                 let id = ConnectionId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
                 // The socket is taken from this runtime and given to the one that will serve it.
                 let given = stream.into_std();
                 let run = {
-                    let (service, limits, stop, open) = (service.clone(), limits.clone(), stop.clone(), open.clone());
+                    let (service, limits, stop) = (service.clone(), limits.clone(), stop.clone());
+                    let count = Count(open.clone(), limits.connections.clone());
                     async move {
-                        let count = Count(open);
                         match given.and_then(TcpStream::from_std) {
                             Ok(stream) => run(Accepted { stream, id, peer, port }, service, limits, stop, count).await,
                             Err(error) => tracing::warn!(%peer, %error, "an accepted connection cannot be served"),
@@ -224,11 +223,12 @@ struct Open<S: Service> {
     _count: Count,
 }
 
-/// One connection among those that are open.
-struct Count(Arc<OpenConnections>);
+/// One connection among those that are open, and among those that may be.
+struct Count(Arc<OpenConnections>, Arc<Budget>);
 
 impl Drop for Count {
     fn drop(&mut self) {
+        self.1.give(1);
         if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.none.notify_waiters();
         }

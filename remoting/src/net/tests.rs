@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::MemoryBudget;
+use super::Budget;
 use super::client::{CallError, Client};
 use super::connection::{Connection, Port};
 use super::outbox::Outbox;
@@ -61,10 +61,10 @@ impl Service for Echo {
 fn start(connections: usize, idle: Duration, memory: usize) -> Server {
     let listener = bind(([127, 0, 0, 1], 0).into(), 16).unwrap();
     let limits = ServerLimits {
-        connections,
+        connections: Arc::new(Budget::new(connections)),
         idle,
         unwritten: 64 << 20,
-        memory: Arc::new(MemoryBudget::new(memory)),
+        memory: Arc::new(Budget::new(memory)),
         threads: NetworkThreads::start(2).unwrap(),
     };
     serve(listener, Port::Main, Arc::new(Echo), limits).unwrap()
