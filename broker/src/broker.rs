@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::clients::{Consumers, Producers, QueueLocks};
 use crate::config::Settings;
-use crate::filter::{ExpressionType, Subscription};
+use crate::filter::ConsumerFilters;
 use crate::long_polling::PullHolds;
 use crate::metadata::{ConsumerOffsets, Groups, Topics};
 use crate::registration::Registration;
@@ -81,14 +81,13 @@ pub(crate) struct Broker {
     pub(crate) offsets: ConsumerOffsets,
     pub(crate) producers: Producers,
     pub(crate) consumers: Consumers,
+    pub(crate) filters: Arc<ConsumerFilters>,
     pub(crate) locks: QueueLocks,
     pub(crate) holds: PullHolds,
     pub(crate) schedule: DelaySchedule,
     pub(crate) registration: Registration,
     pub(crate) stats: BrokerStats,
     pub(crate) unique_ids: UniqueIdSource,
-    /// The subscription that wants every message; most pulls have it.
-    pub(crate) everything: Arc<Subscription>,
     pub(crate) router: Router<Broker>,
 }
 
@@ -108,7 +107,7 @@ struct Arrivals {
 impl ArrivalListener for Arrivals {
     fn arrived(&self, arrival: &Arrival<'_>) {
         let Some(broker) = self.broker.get().and_then(Weak::upgrade) else { return };
-        broker.holds.arrived(&broker, arrival.topic, arrival.queue_id, arrival.queue_offset, arrival.tags_code);
+        broker.holds.arrived(&broker, arrival);
         broker.schedule.arrived(arrival.topic);
     }
 }
@@ -173,13 +172,13 @@ impl Broker {
             offsets: ConsumerOffsets::load(&config, settings.clone(), clock.clone())?,
             producers: Producers::default(),
             consumers: Consumers::default(),
+            filters: Arc::new(ConsumerFilters::load(&config, settings.clone(), clock.clone())?),
             locks: QueueLocks::new(clock.clone()),
             holds: PullHolds::default(),
             schedule: DelaySchedule::load(&config, &store.options().delay_levels)?,
             registration,
             stats: BrokerStats::new(clock.now_ms()),
             unique_ids: UniqueIdSource::new(identity.address.ip(), std::process::id()),
-            everything: Arc::new(Subscription::parse("*", ExpressionType::Tag, 0)?),
             router: crate::routes::routes(),
             settings_version: Mutex::new(DataVersion::new(clock.now_ms())),
             changing_settings: Mutex::new(()),
@@ -243,7 +242,13 @@ impl Running {
         }
         let broker = self.broker;
         tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
-            let saved = [broker.offsets.save(), broker.schedule.persist(), broker.topics.save(), broker.groups.save()];
+            let saved = [
+                broker.offsets.save(),
+                broker.schedule.persist(),
+                broker.topics.save(),
+                broker.groups.save(),
+                broker.filters.save(),
+            ];
             broker.store.close()?;
             for result in saved {
                 result?;

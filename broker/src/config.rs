@@ -229,16 +229,17 @@ boostermq_remoting::config! {
         // Filters.
         /// Consumers may filter by SQL92 expressions over properties.
         enable_property_filter: bool = false, "enablePropertyFilter", Live;
-        /// Filters messages of retry topics by the properties they had at first.
-        filter_support_retry: bool = false, "filterSupportRetry", Inert(FILTER_BITS);
+        /// Filters messages of a retry topic by what their group wanted of the topics they came from, where it subscribes to
+        /// the retry topic by an expression.
+        filter_support_retry: bool = false, "filterSupportRetry", Live;
         /// Computes at dispatch which groups want a message.
         enable_calc_filter_bit_map: bool = false, "enableCalcFilterBitMap", Inert(FILTER_BITS);
         /// Groups for which the filter bits are sized.
-        expect_consumer_num_use_filter: u32 = 32, "expectConsumerNumUseFilter", Inert(FILTER_BITS);
+        expect_consumer_num_use_filter: u32 = 32, "expectConsumerNumUseFilter", Restart, 1..=20_000;
         /// False hits allowed in the filter bits.
-        max_error_rate_of_bloom_filter: Percent = Percent(20), "maxErrorRateOfBloomFilter", Inert(FILTER_BITS), 0..=100;
+        max_error_rate_of_bloom_filter: Percent = Percent(20), "maxErrorRateOfBloomFilter", Restart, 1..=99;
         /// Time after which the filter of a vanished group is forgotten.
-        filter_data_clean_time_span: Millis = Millis(86_400_000), "filterDataCleanTimeSpan", Inert(FILTER_BITS);
+        filter_data_clean_time_span: Millis = Millis(86_400_000), "filterDataCleanTimeSpan", Live;
 
         // Overload.
         /// Answers busy to requests that waited too long in a queue.

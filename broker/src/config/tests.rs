@@ -199,7 +199,6 @@ const AWAITED: &[&str] = &[
     "enableBroadcastOffsetStore",
     "broadcastOffsetExpireSecond",
     "broadcastOffsetExpireMaxSecond",
-    "enablePropertyFilter",
     "enableDetailStat",
     "autoDeleteUnusedStats",
     "maxStatsIdleTimeInMinutes",

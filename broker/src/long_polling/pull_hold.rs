@@ -11,7 +11,7 @@ use std::time::Instant;
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::net::connection::{Connection, ConnectionId};
 use boostermq_remoting::offsets::QueueOffset;
-use boostermq_store::MessageFilter;
+use boostermq_store::{Arrival, MessageFilter};
 use parking_lot::Mutex;
 
 use crate::broker::Broker;
@@ -61,14 +61,16 @@ impl PullHolds {
         Ok(())
     }
 
-    /// A message can be read at `max - 1`: answers the pulls that want it.
-    pub(crate) fn arrived(&self, broker: &Broker, topic: &str, queue_id: QueueId, max: QueueOffset, tags_code: i64) {
+    /// A message can be read: answers the pulls that want it.
+    pub(crate) fn arrived(&self, broker: &Broker, arrival: &Arrival<'_>) {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        self.release(broker, topic, queue_id, |held| {
-            max > held.pull.queue_offset
-                && held.pull.filter.as_ref().is_none_or(|filter| filter.matches_tags(tags_code))
+        let wants = |filter: &dyn MessageFilter| {
+            filter.matches_tags(arrival.tags_code) && (!filter.needs_record() || filter.matches_record(arrival.record))
+        };
+        self.release(broker, arrival.topic, arrival.queue_id, |held| {
+            arrival.queue_offset > held.pull.queue_offset && held.pull.filter.as_deref().is_none_or(wants)
         });
     }
 

@@ -11,6 +11,7 @@ use boostermq_remoting::body::{
     LockBatchRequestBody, LockBatchResponseBody, ProducerData, SubscriptionGroupConfig, TopicConfig,
     UnlockBatchRequestBody,
 };
+use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::fastjson;
 use boostermq_remoting::names::{Group, Topic};
 use boostermq_remoting::request::RequestKind;
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 
 use crate::broker::Broker;
 use crate::clients::{Member, Subscriptions, TooManyGroups, connection_closed};
+use crate::filter::compile;
 use crate::response_error;
 
 /// Subscriptions that all consumer groups of one heartbeat may have together. Clients have a few for each group.
@@ -91,6 +93,9 @@ fn consumer_heartbeat(
     let Some(group) = Group::parse_stored(&data.group_name) else { return Ok(false) };
     make_retry_topic(broker, &group, &config, data, subscriptions);
     let heard = broker.consumers.heartbeat(&group, member, data, subscriptions).map_err(too_many)?;
+    if let Subscriptions::Given(_) = subscriptions {
+        broker.filters.register(group.as_str(), &data.subscription_data_set);
+    }
     Ok(heard.is_stale)
 }
 
@@ -150,13 +155,20 @@ pub(crate) fn unregister(broker: &Arc<Broker>, request: Request<UnregisterClient
 }
 
 /// 46: whether the broker can filter as the subscription wants.
-pub(crate) fn check_config(_: &Arc<Broker>, request: Request<CheckClientConfig>) -> Handled {
+pub(crate) fn check_config(broker: &Arc<Broker>, request: Request<CheckClientConfig>) -> Handled {
     let asked: CheckClientRequestBody = body(&request)?;
     let subscription = &asked.subscription_data;
-    if !subscription.is_tag_type() {
-        let kind = subscription.expression_type.as_deref().unwrap_or_default();
-        return Err(ResponseError::system(format!("The broker does not support consumer to filter message by {kind}")));
+    if subscription.is_tag_type() {
+        return Ok(Response::success());
     }
+    let kind = subscription.expression_type.as_deref().unwrap_or_default();
+    if !broker.settings.read().broker.enable_property_filter {
+        return Err(response_error::filter_unsupported(kind));
+    }
+    compile(kind, &subscription.sub_string).map_err(|error| {
+        tracing::info!(%error, group = %asked.group, client = %asked.client_id, "a client's filter cannot be used");
+        ResponseError::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, error.to_string())
+    })?;
     Ok(Response::success())
 }
 

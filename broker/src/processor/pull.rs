@@ -3,6 +3,7 @@
 //! Order of checks: facts/semantics.md 2.2; answers: facts/protocol-client.md 3.5. Upstream:
 //! `PullMessageProcessor`, `DefaultPullMessageResultHandler`.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,8 @@ use boostermq_remoting::router::{Question, Response, ResponseError};
 use boostermq_store::{GetOutcome, GetRequest, GetStatus, MessageFilter};
 
 use crate::broker::Broker;
-use crate::filter::{ExpressionType, Subscription};
+use crate::config::Settings;
+use crate::filter::{ExpressionType, RetryFilter, Subscription, compile};
 use crate::long_polling::HeldPull;
 use crate::metadata::is_system_group;
 use crate::response_error::{self, Forbidden};
@@ -53,7 +55,8 @@ pub(crate) struct Pull {
     pub(crate) queue_id: QueueId,
     pub(crate) queue_offset: QueueOffset,
     pub(crate) max_messages: u32,
-    pub(crate) filter: Option<Arc<Subscription>>,
+    /// Which messages are wanted; all without it.
+    pub(crate) filter: Option<Arc<dyn MessageFilter>>,
     pub(crate) group: Arc<SubscriptionGroupConfig>,
     pub(crate) topic_sys_flag: i32,
     pub(crate) question: Question,
@@ -119,12 +122,7 @@ impl PullSession {
                 ),
             )
         })?;
-        let subscription = find_subscription(broker, &header, known)?;
-        if let ExpressionType::Other(kind) = &subscription.expression_type {
-            return Err(ResponseError::system(format!(
-                "The broker does not support consumer to filter message by {kind}"
-            )));
-        }
+        let filter = find_filter(broker, &settings, &header, known)?;
         if settings.broker.reject_pull_consumer_enable
             && !is_pushed_to(broker, &header.consumer_group, incoming.connection)
         {
@@ -154,7 +152,7 @@ impl PullSession {
             queue_id,
             queue_offset: QueueOffset(header.queue_offset),
             max_messages: header.max_msg_nums.clamp(1, MESSAGES_MAX) as u32,
-            filter: (!subscription.wants_everything()).then_some(subscription),
+            filter,
             group: known.group.clone(),
             topic_sys_flag: known.config.topic_sys_flag,
             question,
@@ -218,24 +216,84 @@ fn is_pushed_to(broker: &Broker, group: &str, connection: &Connection) -> bool {
         })
 }
 
-/// The subscription that filters a pull: its own, or the group's from the heartbeat.
+/// What filters a pull: its own expression, or the group's from the heartbeat. Nothing filters when all is wanted.
+fn find_filter(
+    broker: &Broker,
+    settings: &Settings,
+    header: &PullMessageRequestHeader<'_>,
+    known: &Known,
+) -> Result<Option<Arc<dyn MessageFilter>>, ResponseError> {
+    let filter: Arc<dyn MessageFilter> = if header.sys_flag & pull_flag::SUBSCRIPTION != 0 {
+        let expression = header.subscription.as_deref().unwrap_or_default();
+        match ExpressionType::parse(header.expression_type.as_deref()) {
+            ExpressionType::Tag if expression.is_empty() || expression == "*" => return Ok(None),
+            ExpressionType::Tag => match Subscription::parse(expression, ExpressionType::Tag, 0) {
+                Ok(subscription) => Arc::new(subscription),
+                Err(error) => return Err(not_parsed(header, &error)),
+            },
+            ExpressionType::Other(_) if expression.is_empty() => {
+                return Err(not_parsed(header, &"the expression is empty"));
+            }
+            ExpressionType::Other(kind) => {
+                check_enabled(settings, &kind)?;
+                Arc::new(compile(&kind, expression).map_err(|error| not_parsed(header, &error))?)
+            }
+        }
+    } else {
+        let subscription = find_subscription(broker, header, known)?;
+        match &subscription.expression_type {
+            ExpressionType::Tag if subscription.wants_everything() => return Ok(None),
+            ExpressionType::Tag => subscription,
+            ExpressionType::Other(kind) => {
+                let filter = find_registered(broker, header)?;
+                check_enabled(settings, kind)?;
+                filter
+            }
+        }
+    };
+    if settings.broker.filter_support_retry && filter.needs_record() && known.topic.is_retry() {
+        // The topics that the messages came from decide.
+        let group = header.consumer_group.to_string();
+        return Ok(Some(Arc::new(RetryFilter { filters: broker.filters.clone(), group })));
+    }
+    Ok(Some(filter))
+}
+
+fn not_parsed(header: &PullMessageRequestHeader<'_>, error: &dyn Display) -> ResponseError {
+    tracing::debug!(%error, group = %header.consumer_group, "a pull's subscription cannot be read");
+    ResponseError::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed")
+}
+
+fn check_enabled(settings: &Settings, kind: &str) -> Result<(), ResponseError> {
+    if settings.broker.enable_property_filter { Ok(()) } else { Err(response_error::filter_unsupported(kind)) }
+}
+
+/// The expression that a heartbeat of the group brought for the topic.
+fn find_registered(
+    broker: &Broker,
+    header: &PullMessageRequestHeader<'_>,
+) -> Result<Arc<dyn MessageFilter>, ResponseError> {
+    let (filter, version) = broker.filters.find(&header.topic, &header.consumer_group).ok_or_else(|| {
+        ResponseError::new(
+            ResponseCode::FILTER_DATA_NOT_EXIST,
+            "The broker's consumer filter data is not exist!Your expression may be wrong!",
+        )
+    })?;
+    if version < header.sub_version.unwrap_or(0) {
+        return Err(ResponseError::new(
+            ResponseCode::FILTER_DATA_NOT_LATEST,
+            "the consumer's consumer filter data not latest",
+        ));
+    }
+    Ok(filter)
+}
+
+/// What the group's heartbeats say about the topic.
 fn find_subscription(
     broker: &Broker,
     header: &PullMessageRequestHeader<'_>,
     known: &Known,
 ) -> Result<Arc<Subscription>, ResponseError> {
-    if header.sys_flag & pull_flag::SUBSCRIPTION != 0 {
-        let expression = header.subscription.as_deref().unwrap_or_default();
-        let kind = ExpressionType::parse(header.expression_type.as_deref());
-        if kind == ExpressionType::Tag && (expression.is_empty() || expression == "*") {
-            return Ok(broker.everything.clone());
-        }
-        let subscription = Subscription::parse(expression, kind, header.sub_version.unwrap_or(0));
-        return subscription.map(Arc::new).map_err(|error| {
-            tracing::debug!(%error, group = %header.consumer_group, "a pull's subscription cannot be read");
-            ResponseError::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed")
-        });
-    }
     let group = broker.consumers.find(&header.consumer_group).ok_or_else(|| {
         ResponseError::new(ResponseCode::SUBSCRIPTION_NOT_EXIST, "the consumer's group info not exist")
     })?;
@@ -285,7 +343,7 @@ impl Pull {
             queue_id: self.queue_id,
             queue_offset: self.queue_offset,
             max_messages: self.max_messages,
-            filter: self.filter.as_deref().map(|filter| filter as &dyn MessageFilter),
+            filter: self.filter.as_deref(),
         });
         broker.stats.read_took(begun.elapsed());
         let outcome = match read {
