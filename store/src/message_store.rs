@@ -125,6 +125,8 @@ impl MessageStore {
             counters.damaged();
         }
         tracing::info!("{}", options.durable_window());
+        // All that recovery leaves is on disk. 0 would say that nobody knows, which a new log's checkpoint does not have to.
+        checkpoint.set(Field::PhysicalTimestamp, end.store_timestamp.max(1));
         let file_size = options.commit_log_file_size;
         let is_zeroing = options.flush_mode == FlushMode::Sync;
         let allocator = Allocator::start(options.commit_log_dir.clone(), file_size, is_zeroing)?;

@@ -194,7 +194,8 @@ impl Recovery<'_> {
         }
         loop {
             let known_end = (!self.is_abnormal && known.position != 0).then_some(known.position);
-            let step = Step { check_crc: self.check_crc, known_end, durable: known.position };
+            let durable_time = self.checkpoint.value(Field::PhysicalTimestamp);
+            let step = Step { check_crc: self.check_crc, known_end, durable: known.position, durable_time };
             let go_back = (start > log_begin).then_some(start);
             let mut rebuild = Rebuild::new(&mut self.builder, &self.files, self.is_abnormal, go_back);
             let result = scan(&self.files, start, step, |seen| rebuild.take(seen));

@@ -117,6 +117,8 @@ pub(crate) struct Step {
     pub(crate) known_end: Option<i64>,
     /// Everything before was on disk: a last record before is damaged, not torn, and keeps its place.
     pub(crate) durable: i64,
+    /// Every record with a store time before this one was on disk; 0 when nobody knows how far anything was.
+    pub(crate) durable_time: i64,
 }
 
 /// What a scan comes by.
@@ -175,9 +177,9 @@ pub(crate) fn scan<E>(
             Found::Damage { what, length, is_unwritten, record } => {
                 let not_before = scan.end.store_timestamp;
                 let Next { sound, is_zero } = next_sound(files, at, length, not_before, step);
-                let Some(to) = sound else {
-                    scan.is_torn = !is_unwritten;
-                    scan.is_clear_after = is_unwritten && is_zero;
+                let Some(to) = sound.filter(|to| !never_synced(files, at, *to, step)) else {
+                    scan.is_torn = !is_unwritten || sound.is_some();
+                    scan.is_clear_after = is_unwritten && is_zero && sound.is_none();
                     break;
                 };
                 if let Some(record) = record.filter(|record| at + i64::from(record.total_size()) == to) {
@@ -229,7 +231,7 @@ fn file_of(files: &[MappedFile], at: i64) -> Option<(usize, &MappedFile)> {
 /// Where `file` goes on after damage at `at` that was found while the log is in use; the end of the file if nowhere before.
 pub(crate) fn step_over(file: &MappedFile, at: i64, length: Option<u32>) -> i64 {
     let files = std::slice::from_ref(file);
-    let step = Step { check_crc: true, known_end: None, durable: 0 };
+    let step = Step { check_crc: true, known_end: None, durable: 0, durable_time: 0 };
     next_sound(files, at, length, 0, step).sound.unwrap_or_else(|| file.base() + file.published() as i64)
 }
 
@@ -276,6 +278,26 @@ fn is_torn(file: &MappedFile, from: i64, to: i64) -> bool {
     let (begin, rest) = bytes.split_at(bytes.len().min(SECTOR as usize - first));
     let is_zero = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
     bytes.last() == Some(&0) || is_zero(begin) || rest.chunks(SECTOR as usize).any(is_zero)
+}
+
+/// Whether power failed before anything from `at` on was synced, although the sound record at `to` happens to be there: pages reach
+/// the disk in any order. The log ends at `at` then. What follows was promised to nobody, and kept it would be a row with
+/// holes, where one that only lacks its end is what a reader can live with.
+///
+/// A sync covers all before it, so the place was synced when the record at `to` was. And what did not reach the disk is as it was
+/// before: zero to the end of a sector, or a whole sector of zeros. Anything else is damage of another kind.
+fn never_synced(files: &[MappedFile], at: i64, to: i64, step: Step) -> bool {
+    let Some((_, file)) = file_of(files, at) else { return false };
+    let synced_later = match file_of(files, to).map(|(index, file)| (index, look(file, to, false))) {
+        Some((_, Found::Record(record))) => record.store_timestamp() < step.durable_time,
+        Some((index, Found::EndOfFile)) => {
+            let next = files.get(index + 1).and_then(first_record);
+            next.is_some_and(|record| record.store_timestamp() < step.durable_time)
+        }
+        _ => false,
+    };
+    let is_open = step.known_end.is_none() && step.durable_time != 0 && at >= step.durable;
+    is_open && !synced_later && is_torn(file, at, to.min(file.limit()))
 }
 
 /// The first place in `file` from physical offset `from` on where a record counts, by its magic.
