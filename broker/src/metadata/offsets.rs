@@ -9,6 +9,9 @@
 //! The file is written from time to time by whoever owns this table: a crash loses the commits since, and their
 //! messages are delivered again. Never knows topics, groups or queues by themselves: who commits has checked them.
 //!
+//! With `enableLmq`, upstream keeps all of it in `lmqConsumerOffset.json` instead, with a table of the light queues more, which
+//! is left as it is; so that is the file then.
+//!
 //! An operator's reset waits here until the consumer fetched it: as long as it does, commits are ignored.
 //!
 //! Upstream: `ConsumerOffsetManager` (facts/store.md 1.4, facts/semantics.md 2.5, 2.11; RocketMQ 5.5.0).
@@ -31,6 +34,11 @@ use parking_lot::Mutex;
 
 use super::{MetadataError, MetadataFile};
 use crate::config::Settings;
+
+/// The file of the offsets.
+pub(crate) const FILE: &str = "consumerOffset.json";
+/// The file that takes its place where there are light queues.
+pub(crate) const FILE_WITH_LIGHT_QUEUES: &str = "lmqConsumerOffset.json";
 
 /// Offsets of a topic by queue.
 pub(crate) type QueueOffsets = BTreeMap<u32, i64>;
@@ -96,12 +104,13 @@ pub(crate) struct ConsumerOffsets {
 }
 
 impl ConsumerOffsets {
-    /// Reads `consumerOffset.json` in `dir`.
+    /// Reads the file in `dir`.
     ///
     /// # Errors
     /// [`MetadataError`] when neither the file nor its backup can be read.
     pub(crate) fn load(dir: &Path, settings: Live<Settings>, clock: Arc<dyn Clock>) -> Result<Self, MetadataError> {
-        let file = MetadataFile::new(dir, "consumerOffset.json");
+        let has_light_queues = settings.read().store.enable_lmq;
+        let file = MetadataFile::new(dir, if has_light_queues { FILE_WITH_LIGHT_QUEUES } else { FILE });
         let stored: Option<ConsumerOffsetSerializeWrapper> = file.load()?;
         let version = stored.as_ref().map_or_else(|| DataVersion::new(clock.now_ms()), |stored| stored.data_version);
         let (committed, pulled, kept) = file::into_tables(stored.unwrap_or_default());

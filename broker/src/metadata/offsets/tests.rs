@@ -166,3 +166,23 @@ fn many_threads_commit_at_once() {
     assert_eq!(again.queues("g", "T"), (0..4).map(|queue_id| (queue_id, 1000)).collect());
     assert_eq!(again.groups_of("T").len(), 51);
 }
+
+#[test]
+fn a_store_with_light_queues_keeps_offsets_in_a_file_of_its_own() {
+    let bench = Bench::new("enableLmq=true");
+    // As a RocketMQ 5.5.0 broker leaves the two.
+    let stored = r#"{"dataVersion":{"counter":0,"stateVersion":0,"timestamp":1},"groupTopicMap":{},
+        "lmqOffsetTable":{"%LMQ%a@%LMQ%g":9},"offsetTable":{"T@g":{0:5}},"pullOffsetTable":{}}"#;
+    fs::write(bench.dir.path().join("lmqConsumerOffset.json"), stored).unwrap();
+    fs::write(bench.dir.path().join("consumerOffset.json"), r#"{"offsetTable":{"T@g":{0:1}}}"#).unwrap();
+    let offsets = bench.offsets();
+    assert_eq!(offsets.query("g", "T", QUEUE), Some(5));
+    offsets.commit("g", "T", QUEUE, 6);
+    offsets.save().unwrap();
+    let text = fs::read(bench.dir.path().join("lmqConsumerOffset.json")).unwrap();
+    let written: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(written["lmqOffsetTable"], json!({"%LMQ%a@%LMQ%g": 9}));
+    assert_eq!(written["offsetTable"], json!({"T@g": {"0": 6}}));
+    let other = fs::read_to_string(bench.dir.path().join("consumerOffset.json")).unwrap();
+    assert_eq!(other, r#"{"offsetTable":{"T@g":{0:1}}}"#, "it is left alone");
+}
