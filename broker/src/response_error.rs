@@ -83,11 +83,6 @@ pub(crate) fn from_queue(error: QueueError) -> ResponseError {
     ResponseError::system(error.to_string())
 }
 
-/// Filters of this kind are switched off.
-pub(crate) fn filter_unsupported(kind: &str) -> ResponseError {
-    ResponseError::system(format!("The broker does not support consumer to filter message by {kind}"))
-}
-
 /// The disk failed under a message that waits for it.
 pub(crate) fn poisoned() -> ResponseError {
     ResponseError::new(
