@@ -60,6 +60,7 @@ pub struct ClusterBuilder {
     name_servers: usize,
     broker_keys: BTreeMap<String, String>,
     store: Option<PathBuf>,
+    broker_wrapper: Vec<String>,
 }
 
 impl ClusterBuilder {
@@ -87,6 +88,12 @@ impl ClusterBuilder {
         self
     }
 
+    /// Starts the broker by this program: it gets the broker's command line as its last arguments, and must become it.
+    pub fn broker_wrapper(mut self, program: &[&str]) -> ClusterBuilder {
+        self.broker_wrapper = program.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// Starts everything and returns when the broker stands in the routes of each name server.
     pub fn start(self) -> Result<Cluster> {
         let target = match self.target {
@@ -105,6 +112,7 @@ impl ClusterBuilder {
             target,
             broker_port: ports::broker_port()?,
             broker_keys: self.broker_keys,
+            broker_wrapper: self.broker_wrapper,
             name_servers,
             broker: None,
             folder: Some(folder),
@@ -129,6 +137,7 @@ pub struct Cluster {
     target: Target,
     broker_port: u16,
     broker_keys: BTreeMap<String, String>,
+    broker_wrapper: Vec<String>,
     name_servers: Vec<NameServer>,
     broker: Option<Server>,
     folder: Option<TempDir>,
@@ -143,6 +152,7 @@ impl Cluster {
             name_servers: 1,
             broker_keys: BTreeMap::new(),
             store: None,
+            broker_wrapper: Vec::new(),
         }
     }
 
@@ -279,7 +289,20 @@ impl Cluster {
         let lines: String = self.broker_conf().into_iter().map(|(key, value)| format!("{key}={value}\n")).collect();
         std::fs::write(&conf, lines)?;
         let command = self.command("mqbroker", "org.apache.rocketmq.broker.BrokerStartup", "1g", &conf)?;
-        Server::start("the broker", command, log)
+        Server::start("the broker", self.wrapped(command), log)
+    }
+
+    fn wrapped(&self, command: Command) -> Command {
+        let [program, words @ ..] = self.broker_wrapper.as_slice() else { return command };
+        let mut wrapper = Command::new(program);
+        wrapper.args(words).arg(command.get_program()).args(command.get_args()).current_dir(self.folder());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => wrapper.env(name, value),
+                None => wrapper.env_remove(name),
+            };
+        }
+        wrapper
     }
 
     fn broker_conf(&self) -> BTreeMap<String, String> {

@@ -145,6 +145,15 @@ impl Connection {
         Ok(self.stream.write_all(&frame.to_bytes()?)?)
     }
 
+    /// Writes a frame of `length` bytes with an empty header, all but its last byte.
+    pub fn send_part(&mut self, length: u32) -> Result<()> {
+        self.stream.set_write_timeout(Some(Duration::from_secs(2)))?;
+        let mut bytes = Frame { codec: 0, header: b"{}".to_vec(), body: Vec::new() }.to_bytes()?;
+        bytes[..4].copy_from_slice(&length.to_be_bytes());
+        bytes.resize(usize::try_from(length)? + 3, 0);
+        Ok(self.stream.write_all(&bytes)?)
+    }
+
     /// Reads frames until the answer to `opaque`; what else arrives is dropped.
     pub fn answer(&mut self, opaque: i64) -> Result<Answer> {
         loop {

@@ -94,8 +94,9 @@ impl Commits {
                         format!("line {}: {group} in {topic}/{queue}", at + 1)
                     });
                 }
-                Op::Broker { event: Server::Killed, stalled_ms } => {
-                    let interval_ns = self.interval_ns.saturating_add(stalled_ms * WRITES * 1_000_000);
+                Op::Broker { event: Server::Killed, stalled_ms, took_ms } => {
+                    let more_ns = (stalled_ms * WRITES + took_ms) * 1_000_000;
+                    let interval_ns = self.interval_ns.saturating_add(more_ns);
                     self.progress.values_mut().for_each(|progress| progress.crash(line.ns, interval_ns));
                 }
                 _ => {}

@@ -182,6 +182,9 @@ pub enum Op {
         /// lie what a crash takes back.
         #[serde(default, skip_serializing_if = "is_zero")]
         stalled_ms: u64,
+        /// So long before this line it began: a process that is killed may be held up by the disk.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        took_ms: u64,
     },
 }
 

@@ -88,7 +88,7 @@ impl History {
     }
 
     fn broker(self, event: Server) -> Self {
-        self.line("broker", Op::Broker { event, stalled_ms: 0 })
+        self.line("broker", Op::Broker { event, stalled_ms: 0, took_ms: 0 })
     }
 }
 
@@ -192,7 +192,10 @@ fn progress_of_groups() {
         ("fallen back twice", again().broker(Server::Killed).committed(5).committed(0), &[Rule::CommitLost]),
         (
             "fallen back late, on a slow disk",
-            again().later(200).line("broker", Op::Broker { event: Server::Killed, stalled_ms: 20 }).committed(5),
+            again()
+                .later(200)
+                .line("broker", Op::Broker { event: Server::Killed, stalled_ms: 20, took_ms: 0 })
+                .committed(5),
             &[],
         ),
         (

@@ -125,9 +125,11 @@ impl Shared {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
     }
 
-    fn broker(&self, event: Server) {
+    /// Notes what happened to the broker, and began at that time.
+    fn broker(&self, event: Server, began: Instant) {
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let stalled_ms = self.probe.worst_ms();
-        self.recorder.note(&"broker".into(), [Op::Broker { event, stalled_ms }]);
+        self.recorder.note(&"broker".into(), [Op::Broker { event, stalled_ms, took_ms }]);
     }
 }
 
@@ -177,7 +179,7 @@ fn generation(
         options: options.clone(),
     };
     make_topics(&shared)?;
-    shared.broker(Server::Ready);
+    shared.broker(Server::Ready, Instant::now());
     let seeds: Vec<u64> = (0..options.producers + 2).map(|_| random.u64(..)).collect();
     let result = std::thread::scope(|scope| {
         let shared = &shared;
@@ -246,35 +248,36 @@ fn end(
     random: &mut fastrand::Rng,
     summary: &mut Summary,
 ) -> Result<()> {
+    let began = Instant::now();
     match way {
         End::Kill => {
             cluster.kill_broker()?;
-            shared.broker(Server::Killed);
+            shared.broker(Server::Killed, began);
             summary.kills += 1;
         }
         End::KillTwice => {
             cluster.kill_broker()?;
-            shared.broker(Server::Killed);
+            shared.broker(Server::Killed, began);
             for _ in 0..random.u32(1..=3) {
+                let began = Instant::now();
                 cluster.start_broker_and_kill(Duration::from_millis(random.u64(1..120)))?;
-                shared.broker(Server::Killed);
+                shared.broker(Server::Killed, began);
                 summary.kills_in_start += 1;
             }
             summary.kills += 1;
         }
         End::Stop => {
-            let began = Instant::now();
             cluster.stop_broker()?;
             summary.stop_times.push(began.elapsed());
-            shared.broker(Server::Stopped);
+            shared.broker(Server::Stopped, began);
             ensure!(!cluster.store().join("abort").exists(), "a clean stop left the file `abort`");
             summary.stops += 1;
         }
         End::Pause => {
             cluster.pause_broker();
-            shared.broker(Server::Paused);
             std::thread::sleep(Duration::from_millis(random.u64(50..PAUSE_MS)));
             cluster.resume_broker();
+            shared.broker(Server::Paused, began);
             summary.pauses += 1;
         }
     }
@@ -292,7 +295,7 @@ fn restart(shared: &Shared, cluster: &mut Cluster, summary: &mut Summary) -> Res
         }
     }
     summary.restarts.push(began.elapsed());
-    shared.broker(Server::Ready);
+    shared.broker(Server::Ready, began);
     Ok(())
 }
 
