@@ -57,7 +57,7 @@ pub(crate) fn look(file: &MappedFile, at: i64, check_crc: bool) -> Found<'_> {
         Ok(Parsed::Record(record)) if record.physical_offset().0 != at => {
             damage(format!("record says it stands at {}", record.physical_offset()), None)
         }
-        Ok(Parsed::Record(record)) if check_crc => match checked(&record) {
+        Ok(Parsed::Record(record)) if check_crc => match checked(&record, at - file.base()) {
             Some(what) => {
                 Found::Damage { what, length: Some(record.total_size()), is_unwritten: false, record: Some(record) }
             }
@@ -71,17 +71,28 @@ pub(crate) fn look(file: &MappedFile, at: i64, check_crc: bool) -> Found<'_> {
     }
 }
 
-/// What is wrong with the content of a record whose lengths agree.
-fn checked(record: &Record<'_>) -> Option<String> {
+/// What is wrong with the content of a record whose lengths agree, which stands at `position` of its file.
+fn checked(record: &Record<'_>, position: i64) -> Option<String> {
     if let Err(error) = record.check_body_crc() {
         return Some(error.to_string());
     }
     if record.store_timestamp() <= 0 {
         return Some(format!("record of {} bytes has no store time", record.total_size()));
     }
-    // No CRC covers what follows the body. A record that reached the disk in part ends in zeros, and no text does.
-    let ends_in_zero = [record.topic(), record.properties().as_str()].iter().any(|text| text.ends_with('\0'));
-    ends_in_zero.then(|| format!("record of {} bytes ends in zeros: not all of it was written", record.total_size()))
+    // No CRC covers what follows the body. What of a text did not reach the disk is zero, and no text is.
+    let properties = record.properties().as_str().as_bytes();
+    let start = position + i64::from(record.total_size()) - properties.len() as i64;
+    let is_torn = record.topic().ends_with('\0') || (!properties.is_empty() && lacks_sector(properties, start));
+    is_torn.then(|| format!("record of {} bytes has zeros in its text: not all of it was written", record.total_size()))
+}
+
+/// Whether bytes that stand at `position` of a file lack what did not reach the disk in time: their end, or all that one sector
+/// has of them.
+fn lacks_sector(bytes: &[u8], position: i64) -> bool {
+    let first = usize::try_from(position.rem_euclid(SECTOR)).unwrap_or(0);
+    let (begin, rest) = bytes.split_at(bytes.len().min(SECTOR as usize - first));
+    let is_zero = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
+    bytes.last() == Some(&0) || is_zero(begin) || rest.chunks(SECTOR as usize).any(is_zero)
 }
 
 /// The first record of a file, if it counts.
@@ -274,10 +285,7 @@ fn is_sound(file: &MappedFile, at: i64, not_before: i64) -> bool {
 /// Whether the record in `[from, to)` lacks what did not reach the disk in time: its end, or a whole sector.
 fn is_torn(file: &MappedFile, from: i64, to: i64) -> bool {
     let Some(bytes) = usize::try_from(to - from).ok().and_then(|length| file.slice(from, length)) else { return true };
-    let first = usize::try_from((from - file.base()).rem_euclid(SECTOR)).unwrap_or(0);
-    let (begin, rest) = bytes.split_at(bytes.len().min(SECTOR as usize - first));
-    let is_zero = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
-    bytes.last() == Some(&0) || is_zero(begin) || rest.chunks(SECTOR as usize).any(is_zero)
+    lacks_sector(bytes, from - file.base())
 }
 
 /// Whether power failed before anything from `at` on was synced, although the sound record at `to` happens to be there: pages reach
