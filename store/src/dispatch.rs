@@ -27,7 +27,7 @@ use boostermq_remoting::names::QueueId;
 use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 use parking_lot::{Condvar, Mutex};
 
-pub(crate) use queue_builder::{Pushed, QueueBuilder};
+pub(crate) use queue_builder::{Pushed, QueueBuilder, unit_of};
 
 use crate::commit_log::{CommitLog, Found, Headway, look, step_over};
 use crate::consume_queue::QueueError;

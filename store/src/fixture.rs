@@ -18,7 +18,7 @@ use crate::clock::ManualClock;
 use crate::commit_log::{AppendBatch, AppendReceipt, CommitLog, LogEnd};
 use crate::consume_queue::{ConsumeQueue, QueueTable, Unit};
 use crate::health::Health;
-use crate::index::{Index, Shape};
+use crate::index::{Index, Shape, Trust};
 use crate::mapped_file_queue;
 use crate::options::StoreOptions;
 
@@ -85,7 +85,8 @@ impl Fixture {
         queues.load().unwrap();
         queues.recover_all(true, None).unwrap();
         let clock = Arc::new(ManualClock::new(START_MS));
-        let index = Index::open(&options.index_dir, SHAPE, clock.clone(), false, 0).unwrap();
+        let index =
+            Index::open(&options.index_dir, SHAPE, clock.clone(), Trust::All, PhysicalOffset(i64::MAX)).unwrap();
         let allocator = Allocator::start(options.commit_log_dir.clone(), 65536, false).unwrap();
         let files = mapped_file_queue::load(&options.commit_log_dir, 65536).unwrap();
         let end = LogEnd { offset: end(&queues), store_timestamp: 0 };

@@ -5,6 +5,8 @@
 //!
 //! Upstream: `DefaultMessageStore.getMessage`, `GetMessageResult`.
 
+mod mend;
+
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use boostermq_remoting::message::record::Record;
-use boostermq_remoting::names::QueueId;
+use boostermq_remoting::names::{LMQ_PREFIX, QueueId};
 use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 use bytes::Bytes;
 
@@ -24,6 +26,8 @@ use crate::options::StoreOptions;
 
 /// Units that a filtered read fetches first; most find enough in them.
 const FIRST_UNITS: usize = 64;
+/// Where a record says where it stands.
+const PHYSICAL_OFFSET: usize = 28;
 
 /// What is to be read.
 #[derive(Clone, Copy)]
@@ -282,23 +286,70 @@ impl<'a> Walk<'a> {
         {
             return self.pass_over(GetStatus::NoMatchedMessage);
         }
-        if !self.seek(unit) {
-            // What lies before the log's begin went with its file, and so did all up to there. A place past the end is
-            // damage of this one unit.
+        let Some(unit) = self.lead(unit) else {
+            // What lies before the log's begin went with its file, and so did all up to there.
             self.gone_before = PhysicalOffset(self.log.min_offset());
             return self.pass_over(GetStatus::MessageWasRemoving);
-        }
-        let bytes = self.file.as_ref().and_then(|file| file.slice(unit.physical_offset.0, unit.size as usize));
-        let Some(bytes) = bytes.filter(|bytes| is_record_of(bytes, unit)) else {
-            return self.pass_over(GetStatus::MessageWasRemoving);
         };
-        if let Some(filter) = self.request.filter.filter(|filter| filter.needs_record())
-            && !Record::parse(bytes).is_ok_and(|record| filter.matches_record(&record))
-        {
-            return self.pass_over(GetStatus::NoMatchedMessage);
+        if let Some(filter) = self.request.filter.filter(|filter| filter.needs_record()) {
+            let bytes = self.file.as_ref().and_then(|file| file.slice(unit.physical_offset.0, unit.size as usize));
+            let record = bytes.and_then(|bytes| Record::parse(bytes).ok());
+            if !record.is_some_and(|record| filter.matches_record(&record)) {
+                return self.pass_over(GetStatus::NoMatchedMessage);
+            }
         }
-        self.take(unit, is_cached);
+        self.take(&unit, is_cached);
         Step::Next
+    }
+
+    /// `unit`, if it leads to its record; the right one where it does not, as a queue is derived and what it says wrongly can be
+    /// found. `None` when the record is gone or damaged.
+    fn lead(&mut self, unit: &Unit) -> Option<Unit> {
+        if self.has_record(unit) {
+            return Some(*unit);
+        }
+        if unit.physical_offset.0 < self.log.min_offset() {
+            return None;
+        }
+        let wanted = self.outcome.next_begin_offset.plus(-1);
+        let mended = mend::mend(self.queue, self.log, self.options, wanted).ok()?;
+        mended.filter(|unit| self.has_record(unit))
+    }
+
+    /// Goes to the file of the record that `unit` points to. False when it is not there, or not what it should be.
+    fn has_record(&mut self, unit: &Unit) -> bool {
+        self.seek(unit)
+            && self
+                .file
+                .as_ref()
+                .and_then(|file| file.slice(unit.physical_offset.0, unit.size as usize))
+                .is_some_and(|bytes| is_record_of(bytes, unit) && self.is_sound(bytes, unit))
+    }
+
+    /// Whether the record can be served. What was appended since the store was opened comes from memory; what is older has been on
+    /// disk, and is looked at once more: damage there must not reach a client.
+    fn is_sound(&self, bytes: &[u8], unit: &Unit) -> bool {
+        if unit.physical_offset.0 >= self.log.recovered_end() || !self.options.check_crc_on_recover {
+            return true;
+        }
+        let what = match Record::parse(bytes).and_then(|record| record.check_body_crc().map(|()| record)) {
+            Ok(record) if self.is_of_queue(&record) => return true,
+            Ok(_) => "record of another place".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        if self.log.damage_line().is_due() {
+            tracing::error!(what, at = %unit.physical_offset, queue = ?self.queue, "a damaged message is passed over");
+        }
+        false
+    }
+
+    /// Whether a record says that it is the message that is looked at. Not so in the queues of light topics, which point to
+    /// messages of others.
+    fn is_of_queue(&self, record: &Record<'_>) -> bool {
+        let topic = self.queue.topic().as_str();
+        topic.starts_with(LMQ_PREFIX)
+            || (record.topic(), record.queue_id(), record.queue_offset())
+                == (topic, self.queue.queue_id(), self.outcome.next_begin_offset.plus(-1))
     }
 
     /// The rules of RocketMQ 5.5.0: the first message always goes.
@@ -362,7 +413,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// True when the bytes begin as the record of `unit` must. Queues are derived: damage in one must not reach a client as a record.
+/// True when the bytes begin as the record of `unit` must, and say that they stand where it says. Queues are derived: damage in
+/// one must not reach a client as a record.
 fn is_record_of(bytes: &[u8], unit: &Unit) -> bool {
     bytes.first_chunk() == Some(&unit.size.to_be_bytes())
+        && bytes.get(PHYSICAL_OFFSET..).and_then(<[u8]>::first_chunk) == Some(&unit.physical_offset.0.to_be_bytes())
 }

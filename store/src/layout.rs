@@ -1,7 +1,7 @@
 //! Names of files in a store, as RocketMQ 5.5.0 has them.
 //!
 //! ```text
-//! ROOT/lock  ROOT/abort  ROOT/checkpoint
+//! ROOT/lock  ROOT/abort  ROOT/checkpoint    ROOT/boot  ROOT/consumequeue.ends (ours, not Java's)
 //! ROOT/commitlog/00000000000000000000 …      name = byte position of the file's first byte, 20 digits
 //! ROOT/consumequeue/TOPIC/QUEUE/00000000000000000000 …
 //! ROOT/index/yyyyMMddHHmmssSSS …
@@ -18,6 +18,8 @@ use crate::io;
 pub(crate) const LOCK: &str = "lock";
 /// There while the store is open: found at start, the last stop was no clean one.
 pub(crate) const ABORT: &str = "abort";
+/// Says under which start of the machine the store was opened last; ours alone.
+pub(crate) const BOOT: &str = "boot";
 /// Times and positions up to which things are on disk.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 

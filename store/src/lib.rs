@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod allocate;
+mod boot;
 mod checkpoint;
 pub mod clock;
 mod commit_log;

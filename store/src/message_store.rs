@@ -14,6 +14,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::allocate::Allocator;
+use crate::boot;
 use crate::checkpoint::{Checkpoint, Field};
 use crate::clock::{Clock, StoreTime};
 use crate::commit_log::{AppendBatch, CommitLog, FlushOutcome, Flusher};
@@ -24,7 +25,7 @@ use crate::error::{AppendError, CloseError, FileError, OpenError, Quarantine};
 use crate::get_message::{self, GetOutcome, GetRequest};
 use crate::health::{Health, Trouble};
 use crate::housekeeping::{House, Housekeeping};
-use crate::index::{Index, IndexQuery, Shape};
+use crate::index::{Index, IndexQuery, Shape, Trust};
 use crate::io;
 use crate::layout;
 use crate::lock_file::StoreLock;
@@ -114,19 +115,24 @@ impl MessageStore {
         lock: StoreLock,
     ) -> Result<Self, OpenError> {
         let Recovered { files, end, damage, is_abnormal } = recovered;
-        let index = open_index(&options, &clock, &checkpoint, is_abnormal, files.is_empty())?;
+        let trust = match is_abnormal && !boot::is_same(&options.root) {
+            false => Trust::All,
+            true => Trust::FullUpTo { timestamp: checkpoint.value(Field::IndexTimestamp) },
+        };
+        let index = open_index(&options, &clock, trust, end.offset)?;
+        boot::note(&options.root)?;
         // A checkpoint past the end would make the next recovery begin too late.
         if checkpoint.value(Field::QueuePhysicalOffset) > end.offset {
             checkpoint.set(Field::QueuePhysicalOffset, 0);
         }
+        // All that recovery leaves is on disk. 0 would say that nobody knows, which a new log's checkpoint does not have to.
+        checkpoint.set(Field::PhysicalTimestamp, end.store_timestamp.max(1));
         checkpoint.flush()?;
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
         for _ in &damage {
             counters.damaged();
         }
         tracing::info!("{}", options.durable_window());
-        // All that recovery leaves is on disk. 0 would say that nobody knows, which a new log's checkpoint does not have to.
-        checkpoint.set(Field::PhysicalTimestamp, end.store_timestamp.max(1));
         let file_size = options.commit_log_file_size;
         let is_zeroing = options.flush_mode == FlushMode::Sync;
         let allocator = Allocator::start(options.commit_log_dir.clone(), file_size, is_zeroing)?;
@@ -576,24 +582,27 @@ fn check_options(options: &StoreOptions) -> Result<(), OpenError> {
         let what = format!("mappedFileSizeCommitLog is {size}: it must be from {FILE_SIZE_MIN} to {FILE_SIZE_MAX}");
         return Err(OpenError::Options { what });
     }
+    // A file without room for an entry would be full at once, and the next one, and the next.
+    if options.index_entries < 2 || options.index_slots < 1 {
+        let what = format!(
+            "maxIndexNum is {} and maxHashSlotNum {}: they must be 2 and 1 at least",
+            options.index_entries, options.index_slots
+        );
+        return Err(OpenError::Options { what });
+    }
     Ok(())
 }
 
 fn open_index(
     options: &StoreOptions,
     clock: &Arc<dyn Clock>,
-    checkpoint: &Checkpoint,
-    is_abnormal: bool,
-    is_log_gone: bool,
+    trust: Trust,
+    log_end: i64,
 ) -> Result<Option<Arc<Index>>, OpenError> {
     if !options.index_enabled {
         return Ok(None);
     }
     let shape = Shape { slots: options.index_slots, entries: options.index_entries };
-    let safe_timestamp = checkpoint.value(Field::IndexTimestamp);
-    let index = Index::open(&options.index_dir, shape, Arc::clone(clock), is_abnormal, safe_timestamp)?;
-    if is_log_gone {
-        index.delete_all()?;
-    }
+    let index = Index::open(&options.index_dir, shape, Arc::clone(clock), trust, PhysicalOffset(log_end))?;
     Ok(Some(Arc::new(index)))
 }

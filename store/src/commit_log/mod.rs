@@ -37,6 +37,7 @@ use crate::error::FileError;
 use crate::health::Health;
 use crate::mapped_file::MappedFile;
 use crate::mapped_file_queue::MappedFileQueue;
+use crate::once_a_minute::OnceAMinute;
 use crate::options::{FlushMode, StoreOptions};
 use append::Tail;
 
@@ -61,6 +62,9 @@ pub(crate) struct CommitLog {
     end: AtomicI64,
     /// Everything before is on disk.
     flushed: AtomicI64,
+    /// Where the log ended when it was opened.
+    recovered_end: i64,
+    damage_line: OnceAMinute,
     /// Store time of the last record, stored before `end` reaches it.
     last_store_timestamp: AtomicI64,
 }
@@ -102,6 +106,8 @@ impl CommitLog {
             clock,
             end: AtomicI64::new(end.offset),
             flushed: AtomicI64::new(end.offset),
+            recovered_end: end.offset,
+            damage_line: OnceAMinute::default(),
             last_store_timestamp: AtomicI64::new(end.store_timestamp),
         }
     }
@@ -119,6 +125,16 @@ impl CommitLog {
     /// Everything before is on disk.
     pub(crate) fn flushed(&self) -> i64 {
         self.flushed.load(Ordering::Acquire)
+    }
+
+    /// Everything before was in the log when it was opened, and comes from the disk.
+    pub(crate) fn recovered_end(&self) -> i64 {
+        self.recovered_end
+    }
+
+    /// Whether damage that a reader meets is to be logged now.
+    pub(crate) fn damage_line(&self) -> &OnceAMinute {
+        &self.damage_line
     }
 
     /// Store time of the last record; 0 for a log that never had one.

@@ -27,8 +27,9 @@ impl CommitLog {
     /// The record at `at`: `None` when no sound record begins there.
     pub(crate) fn record_at(&self, at: PhysicalOffset) -> Option<Bytes> {
         let file = self.file_at(at.0)?;
-        let size = record_in(&file, at.0)?.total_size();
-        self.read(at, size as usize)
+        let record = record_in(&file, at.0)?;
+        record.check_body_crc().ok()?;
+        self.read(at, record.total_size() as usize)
     }
 
     /// Store time of the record at `at`, in milliseconds since 1970; `None` when no sound record begins there.

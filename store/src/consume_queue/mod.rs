@@ -210,6 +210,19 @@ impl ConsumeQueue {
         self.push(queue_offset, unit, 0)
     }
 
+    /// Puts the right unit in the place of a damaged one.
+    ///
+    /// # Errors
+    /// [`QueueError::File`]: the damaged one may stand there still.
+    pub(crate) fn mend(&self, queue_offset: QueueOffset, unit: Unit) -> Result<(), QueueError> {
+        let mut tail = self.tail.lock();
+        let position = queue_offset.0 * UNIT_SIZE_I64;
+        if tail.is_deleted || position < tail.files.start || position >= tail.buffer_start {
+            return Ok(());
+        }
+        self.write_over(&mut tail, position, &unit.to_bytes())
+    }
+
     fn checked_position(&self, tail: &Tail, queue_offset: QueueOffset) -> Result<i64, QueueError> {
         let end = tail.end() / UNIT_SIZE_I64;
         let is_too_far = !tail.is_bare() && queue_offset.0 - end.min(queue_offset.0) > HOLE_MAX;

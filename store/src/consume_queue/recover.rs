@@ -244,6 +244,16 @@ impl ConsumeQueue {
         Ok(is_expired)
     }
 
+    /// Where the first message of the queue begins in the log; `None` without one.
+    ///
+    /// # Errors
+    /// [`QueueError::File`].
+    pub(crate) fn first_physical_offset(&self) -> Result<Option<PhysicalOffset>, QueueError> {
+        let tail = self.tail.lock();
+        let first = self.first_real(&tail, self.min_offset().0 * UNIT_SIZE_I64)?;
+        Ok(first.map(|(_, unit)| unit.physical_offset))
+    }
+
     /// Where the last message before `position` ends in the log; 0 without one.
     pub(super) fn physical_end_before(&self, tail: &Tail, position: i64) -> Result<i64, QueueError> {
         let low = if tail.files.is_empty() { tail.buffer_start } else { tail.files.start };

@@ -151,6 +151,14 @@ impl ConsumeQueue {
         Ok(())
     }
 
+    /// Writes over units that stand in the files, and has them synced with the next ones.
+    pub(super) fn write_over(&self, tail: &mut Tail, position: i64, bytes: &[u8]) -> Result<(), QueueError> {
+        self.write(&mut tail.files, position, bytes)?;
+        tail.synced = tail.synced.min(position);
+        self.is_busy.store(true, Ordering::Release);
+        Ok(())
+    }
+
     /// Writes what the buffer holds and the files do not.
     pub(super) fn spill(&self, tail: &mut Tail) -> Result<(), QueueError> {
         let Tail { buffer, buffer_start, written, files, .. } = tail;

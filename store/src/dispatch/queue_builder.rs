@@ -93,22 +93,27 @@ impl QueueBuilder {
 
     /// The unit that belongs to `record`.
     pub(crate) fn unit_of(&self, record: &Record<'_>) -> Unit {
-        let (physical_offset, size) = (record.physical_offset(), record.total_size());
-        Unit { physical_offset, size, tags_code: self.tags_code(record) }
+        unit_of(record, &self.options)
     }
+}
 
-    /// What the unit keeps for filters: the hash of the tags, or the time of delivery for a message of a delay level.
-    fn tags_code(&self, record: &Record<'_>) -> i64 {
-        let properties = record.properties();
-        if record.topic() == SCHEDULE_TOPIC {
-            let level = properties.get(DELAY).and_then(|level| level.parse::<i32>().ok());
-            if let Some(level) = level.filter(|level| *level > 0) {
-                let delay = self.options.delay_of(level).unwrap_or(UNKNOWN_LEVEL_DELAY);
-                return record.store_timestamp().saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
-            }
+/// The unit that belongs to `record`.
+pub(crate) fn unit_of(record: &Record<'_>, options: &StoreOptions) -> Unit {
+    let (physical_offset, size) = (record.physical_offset(), record.total_size());
+    Unit { physical_offset, size, tags_code: tags_code_of(record, options) }
+}
+
+/// What the unit keeps for filters: the hash of the tags, or the time of delivery for a message of a delay level.
+fn tags_code_of(record: &Record<'_>, options: &StoreOptions) -> i64 {
+    let properties = record.properties();
+    if record.topic() == SCHEDULE_TOPIC {
+        let level = properties.get(DELAY).and_then(|level| level.parse::<i32>().ok());
+        if let Some(level) = level.filter(|level| *level > 0) {
+            let delay = options.delay_of(level).unwrap_or(UNKNOWN_LEVEL_DELAY);
+            return record.store_timestamp().saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
         }
-        properties.get(TAGS).map_or(0, tags_code)
     }
+    properties.get(TAGS).map_or(0, tags_code)
 }
 
 /// Where a queue is remembered. Topics mostly differ in length or at their ends, queues of a topic in their number.

@@ -148,6 +148,35 @@ impl IndexFile {
         })
     }
 
+    /// What cannot be true in this file, which follows one whose last record begins at `begins_after`, of a log that ends at
+    /// `log_end`; `None` when nothing is found. Looks at the header and at the first and last entry only: damage between them ends
+    /// a search, and is no reason to distrust the rest.
+    pub(super) fn contradiction(&self, begins_after: PhysicalOffset, log_end: PhysicalOffset) -> Option<&'static str> {
+        let count = self.region.i32_at(header::NEXT_ENTRY).unwrap_or(0);
+        let used = self.slots_used.load(Ordering::Acquire);
+        let begin = self.region.i64_at(header::BEGIN_OFFSET).unwrap_or(0);
+        let end = self.end_offset().0;
+        if count < 0 || i64::from(count) > i64::from(self.shape.entries) {
+            return Some("it says that it has more entries than there is room for");
+        }
+        if used < 0 || used > count.max(1) {
+            return Some("it says that it uses more slots than it has entries");
+        }
+        // One that was only just made may not say that its first entry is number 1.
+        if count <= 1 {
+            return (end > log_end.0).then_some("it says that it follows one that ends where the log does not");
+        }
+        if begin < begins_after.0 || begin > end || end >= log_end.0 {
+            return Some("it says that it begins or ends where the log does not");
+        }
+        let physical_of = |number: i32| self.region.i64_at(self.shape.entry(number.unsigned_abs() as usize) + 4);
+        // The last entry is put before the header says so.
+        if physical_of(1) != Some(begin) || physical_of(count - 1).is_none_or(|last| last < end || last >= log_end.0) {
+            return Some("its entries are not those that it says it has");
+        }
+        None
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -19,6 +19,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use boostermq_remoting::message::flags::Transaction;
@@ -46,6 +47,27 @@ pub enum IndexError {
     File(#[from] FileError),
 }
 
+/// How far index files are believed when they are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Everything that was written is there: after a clean stop, or when only the process has ended.
+    All,
+    /// Nobody knows which pages of a file that was being written are on disk: only full files are believed, and only those that end
+    /// at or before the checkpoint's indexMsgTimestamp, in ms.
+    FullUpTo {
+        /// That time.
+        timestamp: i64,
+    },
+}
+
+/// Gives the blocks of deleted files back without having the start wait for it: hundreds of megabytes, some of them being written.
+fn free_in_background(files: Vec<IndexFile>) {
+    if !files.is_empty() {
+        // Where no thread can be started, they are dropped here.
+        let _ = std::thread::Builder::new().name("store-index-free".to_owned()).spawn(move || drop(files));
+    }
+}
+
 /// The index of a store.
 pub(crate) struct Index {
     dir: PathBuf,
@@ -55,14 +77,15 @@ pub(crate) struct Index {
     files: ArcSwap<Vec<Arc<IndexFile>>>,
     /// Held by whoever puts entries or changes the row of files.
     writer: Mutex<()>,
+    /// Files were made whose names may not be on disk.
+    has_new_names: AtomicBool,
 }
 
 impl Index {
-    /// Opens the index files in `dir`.
+    /// Opens the index files in `dir`, of a log that ends at `log_end`.
     ///
-    /// After a crash (`is_after_crash`) nobody knows which pages of a file that was being written are on disk: files that are not
-    /// full, or hold entries later than `safe_timestamp` (the checkpoint's indexMsgTimestamp), are deleted, and all after them,
-    /// to be built again from [`Index::resume_offset`] on.
+    /// What is in them is believed as far as `trust` goes. A file that is not, or whose header or entries contradict each other, is
+    /// deleted with all after it, to be built again from [`Index::resume_offset`] on.
     ///
     /// A file that was written with other numbers of slots or entries is left alone and not searched.
     ///
@@ -72,17 +95,18 @@ impl Index {
         dir: &Path,
         shape: Shape,
         clock: Arc<dyn Clock>,
-        is_after_crash: bool,
-        safe_timestamp: i64,
+        trust: Trust,
+        log_end: PhysicalOffset,
     ) -> Result<Self, IndexError> {
-        let mut files = Vec::new();
+        let mut files: Vec<Arc<IndexFile>> = Vec::new();
+        let mut dropped = Vec::new();
         // One that is missing something makes all that follow begin too late.
         let mut is_sound = true;
         for path in name::list(dir)? {
             if name::is_empty(&path)? {
                 // Its length did not reach the disk before power failed. Everything in it is built again.
                 io::remove_file(&path).map_err(FileError::at("deleting the file", &path))?;
-                is_sound = !is_after_crash;
+                is_sound = trust == Trust::All;
                 continue;
             }
             let Some(file) = IndexFile::open(&path, shape)? else {
@@ -92,15 +116,24 @@ impl Index {
                 );
                 continue;
             };
-            is_sound &= !is_after_crash || (file.is_full() && file.end_timestamp() <= safe_timestamp);
+            let begins_after = files.last().map_or(PhysicalOffset::ZERO, |file| file.end_offset());
+            let is_believed = match trust {
+                Trust::All => true,
+                Trust::FullUpTo { timestamp } => file.is_full() && file.end_timestamp() <= timestamp,
+            };
+            is_sound &= is_believed && file.contradiction(begins_after, log_end).is_none();
             if is_sound {
                 files.push(Arc::new(file));
             } else {
-                tracing::info!(path = %path.display(), "this index file was being written in a crash and is built again");
+                let what = file.contradiction(begins_after, log_end).unwrap_or("it was being written in a crash");
+                tracing::warn!(path = %path.display(), what, "this index file is deleted and built again");
                 file.remove()?;
+                dropped.push(file);
             }
         }
-        Ok(Self { dir: dir.to_owned(), shape, clock, files: ArcSwap::from_pointee(files), writer: Mutex::new(()) })
+        free_in_background(dropped);
+        let (dir, files) = (dir.to_owned(), ArcSwap::from_pointee(files));
+        Ok(Self { dir, shape, clock, files, writer: Mutex::new(()), has_new_names: AtomicBool::new(true) })
     }
 
     /// From where on records may be missing: recovery puts all records from here to the end of the log. What is there already
@@ -154,6 +187,7 @@ impl Index {
     fn add_file(&self, full: Option<&IndexFile>) -> Result<Arc<IndexFile>, IndexError> {
         let path = self.dir.join(name::next(self.clock.now_ms(), full.map(IndexFile::path)));
         let file = Arc::new(IndexFile::create(&path, self.shape, full)?);
+        self.has_new_names.store(true, Ordering::Release);
         let mut files = self.files.load().as_ref().clone();
         files.push(Arc::clone(&file));
         self.files.store(Arc::new(files));
@@ -178,9 +212,9 @@ impl Index {
                 safe = Some(timestamp);
             }
         }
-        if safe.is_some() {
-            // The names of the files, too: one that is gone would not be missed.
-            layout::sync_dir(&self.dir)?;
+        // The names of the files, too: one that is gone would not be missed.
+        if (is_thorough || safe.is_some()) && self.has_new_names.swap(false, Ordering::AcqRel) {
+            layout::sync_dir(&self.dir).inspect_err(|_| self.has_new_names.store(true, Ordering::Release))?;
         }
         Ok(safe)
     }
@@ -199,15 +233,5 @@ impl Index {
         }
         self.files.store(Arc::new(files.iter().skip(expired).cloned().collect()));
         files.iter().take(expired).try_for_each(|file| file.remove().map_err(IndexError::from))
-    }
-
-    /// Deletes all files: for a store whose log is gone.
-    ///
-    /// # Errors
-    /// [`IndexError::File`].
-    pub(crate) fn delete_all(&self) -> Result<(), IndexError> {
-        let _writer = self.writer.lock();
-        let files = self.files.swap(Arc::default());
-        files.iter().try_for_each(|file| file.remove().map_err(IndexError::from))
     }
 }

@@ -106,20 +106,26 @@ impl<'a> Rebuild<'a> {
         if standing.is_some_and(|standing| standing.is_of_same(&unit)) {
             return Ok(None);
         }
-        let earlier =
-            standing.filter(|standing| !standing.is_blank() && standing.physical_offset < unit.physical_offset);
-        // A queue that is begun anew begins at 0.
-        if record.queue_offset() > QueueOffset::ZERO
-            && let Some(earlier) = earlier
-            && self.is_of(record, &earlier)
-        {
-            return Ok(Some(format!(
-                "record says it is message {} of queue {} of {}, but an earlier one at {} is",
-                record.queue_offset(),
-                record.queue_id(),
-                record.topic(),
-                earlier.physical_offset
-            )));
+        // A unit of this very place tells of a record that power took before another was put there.
+        let is_elsewhere = |standing: &Unit| !standing.is_blank() && standing.physical_offset != unit.physical_offset;
+        if let Some(other) = standing.filter(|standing| is_elsewhere(standing) && self.is_of(record, standing)) {
+            // Two records say that they are the same message. A queue that was begun anew begins at 0, and what it had before
+            // lies before all that it has now.
+            let begins_anew =
+                record.queue_offset() == QueueOffset::ZERO && other.physical_offset < unit.physical_offset;
+            let is_of_before = queue.first_physical_offset()?.is_some_and(|first| unit.physical_offset < first);
+            if is_of_before {
+                return Ok(None);
+            }
+            if !begins_anew {
+                return Ok(Some(format!(
+                    "record says it is message {} of queue {} of {}, but the one at {} is",
+                    record.queue_offset(),
+                    record.queue_id(),
+                    record.topic(),
+                    other.physical_offset
+                )));
+            }
         }
         self.windows.clear();
         self.windows.resize_with(WINDOWS, Window::default);

@@ -48,6 +48,7 @@ public final class Cases {
         Suite suite = new Suite();
         OrderCases.register(suite);
         PullCases.register(suite);
+        FilterCases.register(suite);
         RetryCases.register(suite);
         GroupCases.register(suite);
         SendCases.register(suite);
