@@ -88,7 +88,7 @@ pub(super) struct IndexFile {
     end_offset: AtomicI64,
     slots_used: AtomicI32,
     next_entry: AtomicI32,
-    /// `next_entry` as it was when the file was last written to disk.
+    /// `next_entry` as it was when the file was last written to disk; 0 when nobody knows.
     flushed: AtomicI32,
 }
 
@@ -143,7 +143,8 @@ impl IndexFile {
             end_offset: AtomicI64::new(i64_at(header::END_OFFSET)),
             slots_used: AtomicI32::new(region.i32_at(header::SLOTS_USED).unwrap_or(0)),
             next_entry: AtomicI32::new(next_entry),
-            flushed: AtomicI32::new(next_entry),
+            // What stands in the file may be in the page cache only: left there by a process that was killed.
+            flushed: AtomicI32::new(0),
             region,
         })
     }
