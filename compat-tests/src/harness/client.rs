@@ -6,6 +6,7 @@
 //! | `FAIL ID why` | it did not |
 //! | `CONTROL restart-broker` | clean stop and start of the broker |
 //! | `CONTROL stop-broker`, `kill-broker`, `start-broker` | SIGTERM; `kill -9`; start again on the same store |
+//! | `CONTROL target ours`, `target reference` | whose broker starts next, on the same store |
 //! | `CONTROL set-broker KEY=VALUE` | a line of `broker.conf` for the next start |
 //! | `CONTROL stop-namesrv N`, `start-namesrv N` | the N-th name server, from 0 |
 //! | anything else | kept for the message of a failure |
@@ -139,6 +140,10 @@ fn obey(cluster: &mut Cluster, order: &str) -> Result<()> {
         "stop-broker" => cluster.stop_broker(),
         "kill-broker" => cluster.kill_broker(),
         "start-broker" => cluster.start_broker(),
+        "target" => {
+            cluster.set_target(Target::parse(rest)?);
+            Ok(())
+        }
         "set-broker" => {
             let (key, value) = rest.split_once('=').with_context(|| format!("KEY=VALUE expected, not {rest}"))?;
             cluster.set_broker_key(key, value);

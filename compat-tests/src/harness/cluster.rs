@@ -44,10 +44,18 @@ impl Target {
     /// As `BOOSTERMQ_COMPAT_TARGET` says; ours when it is unset.
     pub fn from_env() -> Result<Target> {
         match std::env::var("BOOSTERMQ_COMPAT_TARGET").as_deref() {
-            Err(_) | Ok("" | "ours") => Ok(Target::Ours),
-            Ok("reference") => Ok(Target::Reference),
-            Ok("mixed") => Ok(Target::Mixed),
-            Ok(other) => bail!("BOOSTERMQ_COMPAT_TARGET={other}: `ours`, `reference` and `mixed` are known"),
+            Err(_) | Ok("") => Ok(Target::Ours),
+            Ok(name) => Target::parse(name).context("BOOSTERMQ_COMPAT_TARGET"),
+        }
+    }
+
+    /// A target by its name.
+    pub(super) fn parse(name: &str) -> Result<Target> {
+        match name {
+            "ours" => Ok(Target::Ours),
+            "reference" => Ok(Target::Reference),
+            "mixed" => Ok(Target::Mixed),
+            other => bail!("no target {other}: `ours`, `reference` and `mixed` are known"),
         }
     }
 }
@@ -159,6 +167,11 @@ impl Cluster {
     /// What runs here.
     pub fn target(&self) -> Target {
         self.target
+    }
+
+    /// Whose broker starts next, on the same store.
+    pub fn set_target(&mut self, target: Target) {
+        self.target = target;
     }
 
     /// `host:port` of the name servers, separated by `;`, as clients take it.

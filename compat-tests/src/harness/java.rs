@@ -19,6 +19,18 @@ pub enum JavaClient {
 impl JavaClient {
     /// A command that runs the cases against `cluster`; properties (`-Dname=value`) go to the JVM.
     pub fn cases(self, cluster: &Cluster, properties: &[&str]) -> Result<Command> {
+        let mut java = self.program("compat.Cases", cluster, properties)?;
+        if let Some(cases) = selected_cases() {
+            java.args(["-cases", &cases]);
+        }
+        if slow_cases_wanted() {
+            java.arg("-slow");
+        }
+        Ok(java)
+    }
+
+    /// A command that runs `class` with the cluster's addresses as arguments.
+    pub fn program(self, class: &str, cluster: &Cluster, properties: &[&str]) -> Result<Command> {
         let built = self.build()?;
         let home = cluster.folder().join("client-home");
         std::fs::create_dir_all(&home)?;
@@ -28,13 +40,7 @@ impl JavaClient {
         java.arg(format!("-Drocketmq.client.logRoot={}", home.join("logs").display()));
         java.arg(format!("-Drocketmq.client.localOffsetStoreDir={}", home.join("offsets").display()));
         java.arg("-cp").arg(format!("{}:{}/*", built.join("classes").display(), built.join("lib").display()));
-        java.args(["compat.Cases", "-namesrv", &cluster.namesrv(), "-broker", &cluster.broker()]);
-        if let Some(cases) = selected_cases() {
-            java.args(["-cases", &cases]);
-        }
-        if slow_cases_wanted() {
-            java.arg("-slow");
-        }
+        java.args([class, "-namesrv", &cluster.namesrv(), "-broker", &cluster.broker()]);
         java.current_dir(&home);
         Ok(java)
     }

@@ -8,4 +8,5 @@ mod interop;
 mod java;
 mod restart;
 mod soak;
+mod takeover;
 mod truth;
