@@ -1,4 +1,4 @@
-//! What has to be done now and then: writing consume queues and index, the checkpoint, looking at the clock, ending waits.
+//! What has to be done now and then: writing consume queues and index, the checkpoint, looking at the clock.
 //!
 //! One thread. Nothing here is needed for correctness but that it happens at all: what is lost between two rounds is built
 //! again from the log.
@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use boostermq_remoting::offsets::PhysicalOffset;
 use parking_lot::{Condvar, Mutex};
@@ -25,8 +25,6 @@ use crate::options::StoreOptions;
 use crate::stats::Counters;
 
 const THREAD_NAME: &str = "store-housekeeping";
-/// Longest that one who waits for the disk waits beyond its deadline.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What housekeeping and retention work on.
 pub(crate) struct House {
@@ -88,7 +86,6 @@ impl Shared {
         let mut thorough_at = start + options.queue_flush_thorough_interval;
         loop {
             let now = Instant::now();
-            let deadline = house.flusher.expire(now);
             if now >= flush_at {
                 house.time.observe();
                 flush_at = now + options.queue_flush_interval;
@@ -101,11 +98,9 @@ impl Shared {
                 // An error has been logged there, once.
                 let _ = house.flush_derived(is_thorough);
             }
-            // Who begins to wait for the disk wakes nobody up: this thread looks for itself.
-            let wake_at = deadline.into_iter().chain([flush_at, now + LOOK_INTERVAL]).min().unwrap_or(flush_at);
             let mut is_stopped = self.is_stopped.lock();
             if !*is_stopped {
-                self.stopped.wait_until(&mut is_stopped, wake_at);
+                self.stopped.wait_until(&mut is_stopped, flush_at);
             }
             if *is_stopped {
                 return;

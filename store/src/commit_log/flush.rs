@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use boostermq_remoting::offsets::PhysicalOffset;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::CommitLog;
 use crate::checkpoint::{Checkpoint, Field};
@@ -22,6 +22,9 @@ use crate::health::Trouble;
 use crate::options::{FlushMode, StoreOptions};
 
 const THREAD_NAME: &str = "store-flush";
+const WATCH_NAME: &str = "store-flush-watch";
+/// How often the watch looks for deadlines while it knows of none: who begins to wait wakes nobody up for it.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes that upstream counts as one page.
 const PAGE_BITS: u32 = 12;
 
@@ -64,17 +67,20 @@ struct Shared {
     thorough_interval: Duration,
     state: Mutex<State>,
     woken: Condvar,
+    /// Wakes the watch, at the stop only.
+    stopped: Condvar,
     listener: FlushListener,
 }
 
-/// The flush thread.
+/// The flush thread, and the watch: a thread that ends waits when their deadlines have passed. It never touches a file, so
+/// that a slow disk does not keep it from saying so.
 pub(crate) struct Flusher {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Flusher {
-    /// Starts the thread.
+    /// Starts the threads.
     ///
     /// # Errors
     /// [`OpenError::Thread`].
@@ -93,12 +99,22 @@ impl Flusher {
             thorough_interval: options.flush_thorough_interval,
             state: Mutex::default(),
             woken: Condvar::new(),
+            stopped: Condvar::new(),
             listener,
         });
-        let run = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || run.run());
-        let thread = thread.map_err(|source| OpenError::Thread { name: THREAD_NAME, source })?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        let flusher = Self { shared, threads: Mutex::default() };
+        for (name, run) in [(THREAD_NAME, Shared::run as fn(&Shared)), (WATCH_NAME, Shared::watch)] {
+            let shared = Arc::clone(&flusher.shared);
+            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&shared));
+            match thread {
+                Ok(thread) => flusher.threads.lock().push(thread),
+                Err(source) => {
+                    flusher.stop();
+                    return Err(OpenError::Thread { name, source });
+                }
+            }
+        }
+        Ok(flusher)
     }
 
     /// Says that something was appended. Costs nothing under [`FlushMode::Async`].
@@ -130,18 +146,6 @@ impl Flusher {
         done(outcome);
     }
 
-    /// Tells those whose deadline is `now` or before, and returns the next deadline.
-    pub(crate) fn expire(&self, now: Instant) -> Option<Instant> {
-        let mut state = self.shared.state.lock();
-        let late: Vec<Waiter> = state.waiting.extract_if(.., |waiter| waiter.deadline <= now).collect();
-        let next = state.waiting.iter().map(|waiter| waiter.deadline).min();
-        drop(state);
-        for waiter in late {
-            (waiter.done)(FlushOutcome::TimedOut);
-        }
-        next
-    }
-
     /// Writes everything appended so far to disk, on this thread.
     ///
     /// # Errors
@@ -152,11 +156,12 @@ impl Flusher {
         Ok(())
     }
 
-    /// Ends the thread. Those who still wait are told what is true then.
+    /// Ends the threads. Those who still wait are told what is true then.
     pub(crate) fn stop(&self) {
         self.shared.state.lock().is_stopped = true;
         self.shared.woken.notify_all();
-        if let Some(thread) = self.thread.lock().take() {
+        self.shared.stopped.notify_all();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
             let _ = thread.join();
         }
         self.shared.tell();
@@ -187,6 +192,24 @@ impl Shared {
                 }
                 self.tell();
             }
+        }
+    }
+
+    /// Tells those whose deadline has passed.
+    fn watch(&self) {
+        let mut state = self.state.lock();
+        while !state.is_stopped {
+            let now = Instant::now();
+            let late: Vec<Waiter> = state.waiting.extract_if(.., |waiter| waiter.deadline <= now).collect();
+            if !late.is_empty() {
+                MutexGuard::unlocked(&mut state, || {
+                    late.into_iter().for_each(|waiter| (waiter.done)(FlushOutcome::TimedOut));
+                });
+                continue;
+            }
+            let deadlines = state.waiting.iter().map(|waiter| waiter.deadline);
+            let wake_at = deadlines.chain([now + LOOK_INTERVAL]).min().unwrap_or(now + LOOK_INTERVAL);
+            self.stopped.wait_until(&mut state, wake_at);
         }
     }
 
