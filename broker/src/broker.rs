@@ -28,6 +28,7 @@ use crate::metadata::{ConsumerOffsets, Groups, Topics};
 use crate::registration::Registration;
 use crate::schedule::DelaySchedule;
 use crate::stats::BrokerStats;
+use crate::transaction::Transactions;
 
 /// What all connections of a broker may hold in buffers: beyond it, the connection that asks for more is closed.
 const CONNECTION_MEMORY: usize = 1 << 30;
@@ -85,6 +86,7 @@ pub(crate) struct Broker {
     pub(crate) locks: QueueLocks,
     pub(crate) holds: PullHolds,
     pub(crate) schedule: DelaySchedule,
+    pub(crate) transactions: Transactions,
     pub(crate) registration: Registration,
     pub(crate) stats: BrokerStats,
     pub(crate) unique_ids: UniqueIdSource,
@@ -165,11 +167,13 @@ impl Broker {
         };
         let registration = Registration::new(&settings.broker);
         let settings = Live::new(settings);
+        let offsets = ConsumerOffsets::load(&config, settings.clone(), clock.clone())?;
         let broker = Arc::new(Self {
             limits,
+            transactions: Transactions::load(&store, &offsets, &config)?,
             topics: Topics::load(&config, settings.clone(), clock.clone())?,
             groups: Groups::load(&config, settings.clone(), clock.clone())?,
-            offsets: ConsumerOffsets::load(&config, settings.clone(), clock.clone())?,
+            offsets,
             producers: Producers::default(),
             consumers: Consumers::default(),
             filters: Arc::new(ConsumerFilters::load(&config, settings.clone(), clock.clone())?),
@@ -204,6 +208,8 @@ impl Broker {
             tokio::spawn(sweep_holds(broker.clone())),
             tokio::spawn(crate::clients::keep_house(broker.clone())),
             tokio::spawn(crate::schedule::deliver(broker.clone())),
+            tokio::spawn(crate::transaction::check(broker.clone())),
+            tokio::spawn(crate::transaction::write_ops(broker.clone())),
             tokio::spawn(crate::metadata::persist_periodically(broker.clone())),
             tokio::spawn(crate::stats::sample(broker.clone())),
         ];
@@ -242,12 +248,16 @@ impl Running {
         }
         let broker = self.broker;
         tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
+            if let Err(error) = broker.transactions.flush_ops(&broker) {
+                tracing::error!(%error, "the last rollbacks are not noted on disk; producers may be asked about them again");
+            }
             let saved = [
                 broker.offsets.save(),
                 broker.schedule.persist(),
                 broker.topics.save(),
                 broker.groups.save(),
                 broker.filters.save(),
+                broker.transactions.counts.save(broker.clock.now_ms()),
             ];
             broker.store.close()?;
             for result in saved {

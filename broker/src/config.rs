@@ -6,7 +6,7 @@
 use boostermq_remoting::config::reasons::{
     ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, ASSIGNMENT, COLD, CONTAINER, CONTROLLER, FILTER_BITS, HA,
     INSTALLATION, LAGGARD, LEGACY, LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE,
-    REGISTRATION, REPLY, ROCKSDB, STATIC_SUBSCRIPTION, STATIC_TOPIC, TIMER, TRANSACTION, TRANSFER, UNREAD_ANSWERS,
+    REGISTRATION, REPLY, ROCKSDB, STATIC_SUBSCRIPTION, STATIC_TOPIC, TIMER, TRANSFER, UNREAD_ANSWERS,
 };
 use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, ServerConfig};
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
@@ -152,7 +152,7 @@ boostermq_remoting::config! {
         /// Time in milliseconds since 1970 before which sends are refused, so that a broker can warm up.
         start_accept_send_request_time_stamp: i64 = 0, "startAcceptSendRequestTimeStamp", Live;
         /// Refuses half messages.
-        reject_transaction_message: bool = false, "rejectTransactionMessage", Inert(TRANSACTION);
+        reject_transaction_message: bool = false, "rejectTransactionMessage", Live;
         /// Answers a send from another thread than the one that stored it.
         async_send_enable: bool = true, "asyncSendEnable", Inert(POOL);
         /// Copies pulled messages to the heap before they are sent.
@@ -441,25 +441,23 @@ boostermq_remoting::config! {
 
         // Transactions.
         /// Age at which a half message is asked about for the first time.
-        transaction_time_out: Millis = Millis(6000), "transactionTimeOut", Inert(TRANSACTION);
+        transaction_time_out: Millis = Millis(6000), "transactionTimeOut", Live;
         /// Questions about one half message.
-        transaction_check_max: u32 = 15, "transactionCheckMax", Inert(TRANSACTION);
+        transaction_check_max: u32 = 15, "transactionCheckMax", Live;
         /// Time between two rounds of questions.
-        transaction_check_interval: Millis = Millis(30_000), "transactionCheckInterval", Inert(TRANSACTION);
+        transaction_check_interval: Millis = Millis(30_000), "transactionCheckInterval", Live;
         /// Time between two writes of the counts of half messages.
-        transaction_metric_flush_interval: Millis =
-            Millis(10_000), "transactionMetricFlushInterval", Inert(TRANSACTION);
+        transaction_metric_flush_interval: Millis = Millis(10_000), "transactionMetricFlushInterval", Restart;
         /// Threads that ask, least.
-        transaction_check_rocksdb_core_threads: u32 = 2, "transactionCheckRocksdbCoreThreads", Inert(TRANSACTION);
+        transaction_check_rocksdb_core_threads: u32 = 2, "transactionCheckRocksdbCoreThreads", Inert(ROCKSDB);
         /// Threads that ask, most.
-        transaction_check_rocksdb_max_threads: u32 = 5, "transactionCheckRocksdbMaxThreads", Inert(TRANSACTION);
+        transaction_check_rocksdb_max_threads: u32 = 5, "transactionCheckRocksdbMaxThreads", Inert(ROCKSDB);
         /// Questions that may wait.
-        transaction_check_rocksdb_queue_capacity: u32 =
-            2000, "transactionCheckRocksdbQueueCapacity", Inert(TRANSACTION);
+        transaction_check_rocksdb_queue_capacity: u32 = 2000, "transactionCheckRocksdbQueueCapacity", Inert(ROCKSDB);
         /// Largest record of finished half messages.
-        transaction_op_msg_max_size: ByteSize = ByteSize::kib(4), "transactionOpMsgMaxSize", Inert(TRANSACTION);
+        transaction_op_msg_max_size: ByteSize = ByteSize::kib(4), "transactionOpMsgMaxSize", Live;
         /// How long finished half messages are gathered into one record.
-        transaction_op_batch_interval: Millis = Millis(3000), "transactionOpBatchInterval", Inert(TRANSACTION);
+        transaction_op_batch_interval: Millis = Millis(3000), "transactionOpBatchInterval", Live;
 
         // Replicas and failover.
         /// A replica takes over duties of a dead master.

@@ -16,3 +16,4 @@ mod routes;
 mod schedule;
 mod service;
 mod stats;
+mod transaction;

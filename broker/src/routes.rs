@@ -22,11 +22,13 @@ use boostermq_remoting::request::topic::{
     CleanUnusedTopic, DeleteTopicInBroker, GetAllTopicConfig, GetSystemTopicListFromBroker, GetTopicConfig,
     GetTopicStatsInfo, QueryTopicConsumeByWho, UpdateAndCreateTopic, UpdateAndCreateTopicList,
 };
+use boostermq_remoting::request::transaction::ResumeCheckHalfMessage;
 use boostermq_remoting::router::{BlockingLimits, Router};
 
 use crate::broker::Broker;
 use crate::processor::admin::{cleaning, client as clients, config, group, runtime, topic};
 use crate::processor::{client, offset, query, relay, send_back};
+use crate::transaction;
 
 /// Slow requests at once and waiting: upstream's admin pool (facts/semantics.md 2.0).
 const BLOCKING: BlockingLimits = BlockingLimits { at_once: 16, queued: 10_000 };
@@ -36,7 +38,7 @@ const MAIN_PORT_ONLY: [i32; 6] = [11, 361, 200_050, 200_052, 200_054, 200_055];
 
 /// The codes that [`crate::service`] serves before the router is asked; their routes stand there.
 #[cfg(test)]
-const HOT: [i32; 5] = [10, 11, 310, 320, 361];
+const HOT: [i32; 6] = [10, 11, 37, 310, 320, 361];
 
 pub(crate) fn routes() -> Router<Broker> {
     Router::builder(BLOCKING)
@@ -45,6 +47,7 @@ pub(crate) fn routes() -> Router<Broker> {
         .on_waiting(ConsumerSendMsgBack, send_back::consumer_send_msg_back)
         .on(QueryMessage, query::query_message)
         .on(ViewMessageById, query::view_message_by_id)
+        .on(ResumeCheckHalfMessage, transaction::resume_check)
         // Clients.
         .on(HeartBeat, client::heartbeat)
         .on(UnregisterClient, client::unregister)
@@ -98,7 +101,6 @@ pub(crate) fn routes() -> Router<Broker> {
             "upstream declares it and serves it nowhere",
             &[13, 22, 23, 27, 47, 209, 210, 211, 212, 213, 214, 301, 302],
         )
-        .refuse("transactions are not built yet", &[37, 323])
         .refuse("timers of any length are not built yet; delay levels are", &[60, 61, 370, 5001])
         .refuse("request and reply is not built yet", &[324, 325])
         .refuse("pop, and assignment of queues by the broker, are not built yet", &POP)

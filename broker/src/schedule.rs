@@ -25,11 +25,10 @@ use tokio::sync::Notify;
 
 use crate::broker::Broker;
 use crate::metadata::{MetadataError, MetadataFile, SaveFailures};
+use crate::transaction::HALF_TOPIC;
 
 /// Where delayed messages wait.
 pub(crate) const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
-/// Half messages of transactions are never delivered by a delay level.
-const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// Messages of one level delivered under one append lock.
 const BATCH: u32 = 32;
 /// How long a level rests after its messages could not be stored.

@@ -8,6 +8,7 @@ use boostermq_remoting::net::server::{Incoming, Service};
 use boostermq_remoting::request::RequestKind;
 use boostermq_remoting::request::pull::{LitePullMessage, PullMessage};
 use boostermq_remoting::request::send::{SendBatchMessage, SendMessage, SendMessageV2};
+use boostermq_remoting::request::transaction::EndTransaction;
 
 use crate::broker::Broker;
 use crate::processor::pull::PullSession;
@@ -16,6 +17,7 @@ use crate::processor::send::SendSession;
 const SEND: i32 = SendMessage::ROW.code.0;
 const SEND_V2: i32 = SendMessageV2::ROW.code.0;
 const SEND_BATCH: i32 = SendBatchMessage::ROW.code.0;
+const END_TRANSACTION: i32 = EndTransaction::ROW.code.0;
 const PULL: i32 = PullMessage::ROW.code.0;
 const LITE_PULL: i32 = LitePullMessage::ROW.code.0;
 
@@ -49,6 +51,10 @@ impl Service for Broker {
             SEND | SEND_V2 | SEND_BATCH => {
                 let send = session.send.get_or_insert_with(|| Box::new(SendSession::new()));
                 send.send(self, incoming, out);
+            }
+            END_TRANSACTION => {
+                let send = session.send.get_or_insert_with(|| Box::new(SendSession::new()));
+                send.end_transaction(self, incoming, out);
             }
             code @ (PULL | LITE_PULL) if !self.router.is_barred(incoming) => {
                 session.append(self, incoming.connection, out);

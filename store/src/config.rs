@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use boostermq_remoting::config::reasons::{
     BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FILTER_BITS, FLUSHER, HA, INDEX, LEGACY,
     LMQ, LOCKS, MAPPING, METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, RECORD_CRC, RECOVERY, RETENTION_READERS,
-    ROCKSDB, ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER, TOPIC_LENGTH, TRANSACTION,
+    ROCKSDB, ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER, TOPIC_LENGTH,
 };
 use boostermq_remoting::config::{ByteSize, ConfigError, Days, Hours, Machine, Millis, Minutes, Percent, Seconds};
 use boostermq_remoting::properties_file::Properties;
@@ -380,9 +380,9 @@ boostermq_remoting::config! {
 
         // Transactions.
         /// Keeps half messages in RocksDB.
-        trans_rocksdb_enable: bool = false, "transRocksDBEnable", Inert(TRANSACTION);
+        trans_rocksdb_enable: bool = false, "transRocksDBEnable", Inert(ROCKSDB);
         /// Keeps them in their topic as well.
-        trans_write_origin_trans_half_enable: bool = true, "transWriteOriginTransHalfEnable", Inert(TRANSACTION);
+        trans_write_origin_trans_half_enable: bool = true, "transWriteOriginTransHalfEnable", Inert(ROCKSDB);
 
         // Replication.
         /// What the broker is to its replicas. `SLAVE` is refused: replication is not in this version.

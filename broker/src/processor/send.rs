@@ -22,11 +22,13 @@ use boostermq_remoting::net::outbox::Outbox;
 use boostermq_remoting::net::server::Incoming;
 use boostermq_remoting::offsets::PhysicalOffset;
 use boostermq_remoting::request::send::SendMessageRequestHeader;
+use boostermq_remoting::request::transaction::EndTransactionRequestHeader;
 use boostermq_remoting::router::{Question, Response, ResponseError};
 use boostermq_store::consume_queue::ConsumeQueue;
 use boostermq_store::{AppendBatch, AppendReceipt, FlushOutcome};
 
 use crate::broker::Broker;
+use crate::transaction::{self, End, Ending, HALF_TOPIC, TopicCount};
 use crate::{response_error, retry, schedule};
 
 /// How long the first send to a new topic waits for the name servers: clients give up after 3 s.
@@ -37,7 +39,7 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Topics that clients may not send to (facts/semantics.md 2.1c).
 const NOT_SENDABLE: [&str; 6] = [
     "SCHEDULE_TOPIC_XXXX",
-    "RMQ_SYS_TRANS_HALF_TOPIC",
+    HALF_TOPIC,
     "RMQ_SYS_TRANS_OP_HALF_TOPIC",
     "TRANS_CHECK_MAX_TIME_TOPIC",
     "SELF_TEST_TOPIC",
@@ -52,6 +54,8 @@ pub(crate) struct SendSession {
     unique_keys: String,
     /// Properties of the record being made.
     properties: Vec<u8>,
+    /// Transactions whose messages are in the batch.
+    endings: Vec<Ending>,
     target: Option<Target>,
 }
 
@@ -81,6 +85,17 @@ struct PendingSend {
     /// Whether it made its topic, and waits until the name servers know it: a client that has its answer may ask at once
     /// for the route.
     registers: bool,
+    kind: Kind,
+}
+
+/// What a pending send is to its client.
+enum Kind {
+    /// One message or several.
+    Message,
+    /// The half message of a transaction, which this counts.
+    Half(Arc<TopicCount>),
+    /// The end of a transaction, which this counts.
+    End(Arc<TopicCount>),
 }
 
 /// What the answer to one stored send says.
@@ -89,6 +104,7 @@ struct Stored {
     queue_id: u32,
     unique_key: String,
     receipts: Vec<AppendReceipt>,
+    is_end: bool,
 }
 
 /// Where a message really goes.
@@ -105,6 +121,7 @@ impl SendSession {
             pending: Vec::new(),
             unique_keys: String::new(),
             properties: Vec::new(),
+            endings: Vec::new(),
             target: None,
         }
     }
@@ -150,7 +167,7 @@ impl SendSession {
             return self.prepare_batch(broker, incoming, question, &header, queue_id);
         }
         let first = self.batch.len();
-        let waits = self.prepare_single(broker, incoming, &header, queue_id)?;
+        let (waits, kind) = self.prepare_single(broker, incoming, &header, queue_id)?;
         let registers = self.made_topic();
         let unique_key = (self.unique_keys.len(), self.unique_keys.len());
         self.pending.push(PendingSend {
@@ -161,6 +178,7 @@ impl SendSession {
             unique_key,
             waits,
             registers,
+            kind,
         });
         self.note_unique_key();
         Ok(())
@@ -222,20 +240,22 @@ impl SendSession {
         Ok(())
     }
 
-    /// Encodes a single message; true when its answer waits for the disk.
+    /// Encodes a single message. True when its answer waits for the disk.
     fn prepare_single(
         &mut self,
         broker: &Arc<Broker>,
         incoming: &Incoming<'_>,
         header: &SendMessageRequestHeader<'_>,
         queue_id: QueueId,
-    ) -> Result<bool, ResponseError> {
+    ) -> Result<(bool, Kind), ResponseError> {
         let given = header.properties.as_deref().unwrap_or_default();
         let seen = SeenProperties::scan(given);
-        if seen.is_transaction {
+        // What clients before 4.6.1 try again keeps the mark of its transaction (RocketMQ 5.5.0).
+        let is_half = seen.is_transaction && !(header.reconsume_times.unwrap_or(0) > 0 && seen.delay_level > 0);
+        if is_half && broker.settings.read().broker.reject_transaction_message {
             return Err(response_error::no_permission(format!(
                 "the broker[{}] sending transaction message is forbidden",
-                broker.identity.name
+                broker.settings.read().broker.broker_ip1
             )));
         }
         if seen.is_timer && seen.delay_level <= 0 {
@@ -282,7 +302,9 @@ impl SendSession {
         append(&mut self.properties, property::MSG_REGION, &settings.broker.region_id);
         append(&mut self.properties, property::TRACE_ON, if settings.broker.trace_on { "true" } else { "false" });
         append(&mut self.properties, property::CLUSTER, broker.identity.cluster.as_str());
-        let delayed = (delay_level > 0).then(|| schedule::delay_target(delay_level, broker.schedule.levels()));
+        // The delay of a half message begins when it is committed.
+        let delayed =
+            (delay_level > 0 && !is_half).then(|| schedule::delay_target(delay_level, broker.schedule.levels()));
         if let Some(target) = &delayed {
             let level = target.queue_id.to_wire() + 1;
             if level != delay_level {
@@ -291,6 +313,14 @@ impl SendSession {
             }
             schedule::append_real_destination(&mut self.properties, topic, queue_id);
             queue = Some(broker.store.queue(&target.topic, target.queue_id));
+        }
+        let mut kind = Kind::Message;
+        if is_half {
+            let unique_key = self.unique_keys.get(start..).unwrap_or_default();
+            transaction::append_half_destination(&mut self.properties, unique_key, topic, queue_id);
+            kind = Kind::Half(broker.transactions.counts.of(topic));
+            (topic, queue_id) = (HALF_TOPIC, transaction::QUEUE);
+            queue = Some(transaction::queue(&broker.store, HALF_TOPIC));
         }
         check_properties(self.properties.len())?;
         let destination = match (&delayed, queue) {
@@ -318,7 +348,42 @@ impl SendSession {
             properties: &self.properties,
         };
         self.batch.push(&destination.queue, &fields).map_err(response_error::from_encode)?;
-        Ok(broker.waits_for_flush() && seen.waits)
+        Ok((broker.waits_for_flush() && seen.waits, kind))
+    }
+
+    /// Ends a transaction: at once, or with the sends of this read when its message has to be stored.
+    pub(crate) fn end_transaction(&mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, out: &mut Outbox) {
+        let question = Question::of(incoming);
+        let first = self.batch.len();
+        let ended = EndTransactionRequestHeader::decode(&incoming.header.fields)
+            .map_err(ResponseError::from)
+            .and_then(|header| transaction::end(broker, &header, &mut self.batch, &mut self.properties));
+        match ended {
+            Ok(End::Committed { ending, count, waits }) => {
+                self.endings.push(ending);
+                let end = self.unique_keys.len();
+                self.pending.push(PendingSend {
+                    question,
+                    first,
+                    count: 1,
+                    queue_id: 0,
+                    unique_key: (end, end),
+                    waits: waits && broker.waits_for_flush(),
+                    registers: false,
+                    kind: Kind::End(count),
+                });
+            }
+            Ok(End::RolledBack) => Response::success().write(&question, out),
+            Ok(End::Again) => {
+                let remark = "the transaction had ended before; nothing was changed";
+                Response::with_code(ResponseCode::SUCCESS, remark).write(&question, out);
+            }
+            Ok(End::Unknown) => {}
+            Err(error) => Response::from(error).write(&question, out),
+        }
+        if self.batch.byte_len() >= BATCH_BYTES_MAX {
+            self.append(broker, incoming.connection, out);
+        }
     }
 
     /// The queue of the target, opened when first used.
@@ -396,6 +461,7 @@ impl SendSession {
             unique_key: (0, 0),
             waits,
             registers,
+            kind: Kind::Message,
         });
         self.note_unique_key();
         Ok(())
@@ -411,10 +477,17 @@ impl SendSession {
         if self.pending.is_empty() {
             return;
         }
+        // A commit and the note that it was made stand side by side in the log.
+        let ops =
+            (!self.endings.is_empty()).then(|| broker.transactions.push_ops(broker, &self.endings, &mut self.batch));
         let begun = Instant::now();
         match broker.store.append(&mut self.batch) {
             Ok(end) => {
                 broker.stats.stored(self.batch.receipts(), begun.elapsed());
+                if let Some(ops) = &ops {
+                    broker.transactions.ops_stored(ops, self.batch.receipts());
+                }
+                self.count_transactions(broker);
                 let (mut waiting, mut unregistered) = (Vec::new(), Vec::new());
                 for pending in &self.pending {
                     let receipts =
@@ -427,7 +500,10 @@ impl SendSession {
                             queue_id: pending.queue_id,
                             unique_key: key.to_owned(),
                             receipts: receipts.to_vec(),
+                            is_end: matches!(pending.kind, Kind::End(_)),
                         });
+                    } else if matches!(pending.kind, Kind::End(_)) {
+                        Response::success().write(&pending.question, out);
                     } else {
                         let answer = Answer { queue_id: pending.queue_id, unique_key: key, receipts };
                         answer.write(broker, ResponseCode::SUCCESS, &pending.question, out);
@@ -442,6 +518,10 @@ impl SendSession {
             }
             Err(error) => {
                 broker.stats.refused(self.batch.len());
+                broker.transactions.take_back(&self.endings);
+                if let Some(ops) = ops {
+                    broker.transactions.ops_refused(ops);
+                }
                 let error = response_error::from_append(error, &broker.store);
                 for pending in &self.pending {
                     refuse(broker, error.clone(), &pending.question, out);
@@ -451,6 +531,24 @@ impl SendSession {
         self.batch.clear();
         self.pending.clear();
         self.unique_keys.clear();
+        self.endings.clear();
+    }
+
+    /// The batch is stored: half messages in it are open, transactions ended by it are not.
+    fn count_transactions(&self, broker: &Broker) {
+        let is_half = |pending: &&PendingSend| matches!(pending.kind, Kind::Half(_));
+        if self.pending.iter().any(|pending| is_half(&pending)) {
+            let halves = self.pending.iter().filter(is_half);
+            broker.transactions.halves_stored(halves.filter_map(|pending| self.batch.receipts().get(pending.first)));
+        }
+        for pending in &self.pending {
+            let (count, change) = match &pending.kind {
+                Kind::Message => continue,
+                Kind::Half(count) => (count, 1),
+                Kind::End(count) => (count, -1),
+            };
+            broker.transactions.counts.add(count, change, broker.clock.now_ms());
+        }
     }
 }
 
@@ -484,6 +582,10 @@ fn answer_when_flushed(broker: &Arc<Broker>, connection: &Arc<Connection>, end: 
         };
         connection.send(|out| {
             for stored in &waiting {
+                if stored.is_end && code != ResponseCode::SERVICE_NOT_AVAILABLE {
+                    Response::success().write(&stored.question, out);
+                    continue;
+                }
                 if code == ResponseCode::SERVICE_NOT_AVAILABLE {
                     refuse(&broker_again, response_error::poisoned(), &stored.question, out);
                     continue;

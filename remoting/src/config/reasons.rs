@@ -35,7 +35,6 @@ absent! {
     STATIC_TOPIC = "static topics";
     TIMER = "timed messages beyond the delay levels";
     TLS = "TLS for outgoing connections";
-    TRANSACTION = "transactional messages";
 }
 
 /// The product has no product environments to ask.

@@ -61,7 +61,6 @@ async fn every_refusal_has_its_code_and_says_where_and_whether_to_trace() {
         ("a batch that is none", 13, batched(b"hello")),
         ("a batch with a delay", 13, batched(&delayed)),
         ("a batch with a half message", 13, batched(&half)),
-        ("half a transaction", 16, Sending { properties: &[("TRAN_MSG", "true")], ..plain.clone() }),
         ("a timer", 1, Sending { properties: &[("TIMER_DELAY_SEC", "5")], ..plain.clone() }),
         ("an unknown template", 17, Sending { topic: "New", template: "Nothing", ..plain.clone() }),
         ("no template", 17, Sending { topic: "New", template: "", ..plain.clone() }),
