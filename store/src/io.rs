@@ -11,7 +11,7 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::fs::{FallocateFlags, OFlags, fallocate, syncfs};
 use rustix::io::{Errno, pwritev};
 
 use crate::mmap::SlotRegion;
@@ -322,5 +322,15 @@ fn create_dir(path: &Path) -> io::Result<()> {
 /// What the system says.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     let call = || File::open(path)?.sync_all();
+    watched!(watch::find(path).as_ref(), watch::Change::SyncDir, call())
+}
+
+/// Waits until everything that was written to the file system of the folder `path`, by anyone, is on disk.
+///
+/// # Errors
+/// What the system says, also of a file that is not the store's. Nobody knows then what is on disk.
+pub(crate) fn sync_file_system(path: &Path) -> io::Result<()> {
+    let call = || Ok(syncfs(File::open(path)?)?);
+    // Stores under watch are too small for this; what is written down claims less than what happened.
     watched!(watch::find(path).as_ref(), watch::Change::SyncDir, call())
 }

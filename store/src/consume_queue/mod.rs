@@ -31,6 +31,7 @@ mod unit;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -302,25 +303,63 @@ impl ConsumeQueue {
 
     /// The work of [`ConsumeQueue::flush`]. Returns whether nothing is left to do.
     fn flush_busy(&self, sync: bool) -> Result<bool, QueueError> {
-        let (synced, written) = {
-            let mut tail = self.tail.lock();
-            self.spill(&mut tail)?;
-            if !std::mem::take(&mut tail.is_touched) {
-                tail.free_buffer();
-            }
-            (tail.synced, tail.written)
-        };
-        if written > synced && (sync || written - synced >= SYNC_LEAST_BYTES) {
+        let unsynced = self.write_buffered()?;
+        let Range { start, end } = unsynced;
+        if end > start && (sync || end - start >= SYNC_LEAST_BYTES) {
             self.sync_extension()?;
-            self.sync_files(synced, written)?;
-            let mut tail = self.tail.lock();
-            // Units cut and written again meanwhile are not synced: `cut` has lowered both.
-            if tail.synced == synced {
-                tail.synced = written.min(tail.written);
-            }
+            self.sync_files(start, end)?;
+            return Ok(self.note_synced(unsynced));
         }
-        let tail = self.tail.lock();
-        Ok(tail.buffer.capacity() == 0 && tail.synced == tail.written)
+        Ok(self.note_synced(start..start))
+    }
+
+    /// Whether a unit came or a sync is due since the last flush that left nothing to do.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Acquire)
+    }
+
+    /// The first half of a flush whose sync serves many queues: writes buffered units into the files. Returns what stands in
+    /// the files and is not known to be on disk; `None` when there is nothing to flush.
+    ///
+    /// # Errors
+    /// [`QueueError::File`].
+    pub(crate) fn begin_flush(&self) -> Result<Option<Range<i64>>, QueueError> {
+        if !self.is_busy.swap(false, Ordering::AcqRel) {
+            return Ok(None);
+        }
+        let unsynced = self.write_buffered();
+        if unsynced.is_err() {
+            self.is_busy.store(true, Ordering::Release);
+        }
+        unsynced.map(Some)
+    }
+
+    /// The second half of a flush whose sync serves many queues. With `is_synced`, all of `unsynced` is on disk.
+    pub(crate) fn end_flush(&self, unsynced: Range<i64>, is_synced: bool) {
+        if !is_synced || !self.note_synced(unsynced) {
+            self.is_busy.store(true, Ordering::Release);
+        }
+    }
+
+    /// Writes buffered units into the files; frees the buffer of a queue that got no unit since the last flush. Returns what
+    /// stands in the files and is not known to be on disk.
+    fn write_buffered(&self) -> Result<Range<i64>, QueueError> {
+        let mut tail = self.tail.lock();
+        self.spill(&mut tail)?;
+        if !std::mem::take(&mut tail.is_touched) {
+            tail.free_buffer();
+        }
+        Ok(tail.synced..tail.written)
+    }
+
+    /// Notes that `range` is on disk. Returns whether nothing is left to flush.
+    fn note_synced(&self, range: Range<i64>) -> bool {
+        let mut tail = self.tail.lock();
+        // Units cut and written again meanwhile are not synced: `cut` has lowered both.
+        if tail.synced == range.start {
+            tail.synced = range.end.min(tail.written);
+        }
+        tail.buffer.capacity() == 0 && tail.synced == tail.written
     }
 
     /// Deletes the queue's folder. What is pushed afterwards is dropped.

@@ -15,7 +15,11 @@ use super::ends::UNKNOWN;
 use super::extension::{self, EXTENSION_FILE_SIZE};
 use super::unit::UNIT_SIZE_I64;
 use super::{ConsumeQueue, Extensions, QueueError};
+use crate::io as store_io;
 use crate::queue_files::QueueFiles;
+
+/// Most queues that are synced one by one; more are synced with everything else on their file system.
+pub(super) const SYNC_EACH_MAX: usize = 128;
 
 /// The queues of one topic, in the order of their numbers.
 #[derive(Default)]
@@ -215,7 +219,31 @@ impl QueueTable {
     /// # Errors
     /// The first [`QueueError::File`]; the other queues are flushed all the same.
     pub fn flush_all(&self, is_thorough: bool) -> Result<(), QueueError> {
-        self.queues().iter().map(|queue| queue.flush(is_thorough)).fold(Ok(()), Result::and)
+        let queues = self.queues();
+        if is_thorough && queues.iter().filter(|queue| queue.is_busy()).count() > SYNC_EACH_MAX {
+            return self.flush_together(&queues);
+        }
+        queues.iter().map(|queue| queue.flush(is_thorough)).fold(Ok(()), Result::and)
+    }
+
+    /// Flushes many queues with one sync: one by one, the disk would be asked to settle for each.
+    fn flush_together(&self, queues: &[Arc<ConsumeQueue>]) -> Result<(), QueueError> {
+        let mut begun = Vec::new();
+        let mut result = Ok(());
+        for queue in queues {
+            match queue.begin_flush() {
+                Ok(Some(unsynced)) => begun.push((queue, unsynced)),
+                Ok(None) => {}
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        let root = self.files.root();
+        let synced =
+            store_io::sync_file_system(root).map_err(QueueError::io("syncing the file system of", root.to_owned()));
+        for (queue, unsynced) in begun {
+            queue.end_flush(unsynced, synced.is_ok());
+        }
+        result.and(synced)
     }
 
     /// The furthest end of a record in any queue; `None` when no queue has a message.
@@ -238,7 +266,7 @@ impl QueueTable {
         let queues = queues.0.read();
         queues.iter().map(|queue| queue.destroy()).fold(Ok(()), Result::and)?;
         let path = self.files.root().join(topic.as_str());
-        match crate::io::remove_dir(&path) {
+        match store_io::remove_dir(&path) {
             // Something else lies in it, or it was made anew meanwhile: not ours to delete.
             Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
                 Err(QueueError::io("deleting the folder", path)(error))

@@ -461,3 +461,29 @@ fn readers_and_writer_run_together() {
         }
     });
 }
+
+#[test]
+fn many_queues_are_flushed_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = table(folder.path());
+    let queues: Vec<_> =
+        (0..=table::SYNC_EACH_MAX).map(|id| table.get_or_create(&topic(), QueueId(id as u32))).collect();
+    for (n, queue) in (0..).zip(&queues) {
+        for queue_offset in 0..9 {
+            push(queue, queue_offset, 100 * n + queue_offset);
+        }
+    }
+    assert!(queues.iter().all(|queue| queue.is_busy()));
+    table.flush_all(true).unwrap();
+    for queue in &queues {
+        let tail = queue.tail.lock();
+        assert_eq!((tail.written, tail.synced), (9 * UNIT_SIZE_I64, 9 * UNIT_SIZE_I64));
+    }
+    // Buffers are given back by the first flush that finds nothing new.
+    table.flush_all(true).unwrap();
+    assert!(!queues.iter().any(|queue| queue.is_busy()));
+    push(&queues[3], 9, 777);
+    assert!(queues[3].is_busy() && !queues[4].is_busy());
+    drop((queues, table));
+    assert_eq!(range(&open(folder.path(), true)), (0, 9));
+}
