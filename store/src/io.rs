@@ -2,7 +2,8 @@
 //!
 //! Thin calls of the operating system and nothing else. The tests of this crate watch them: what each call did is written down
 //! (`watch`), so that a loss of power can be played after each of them, and any call can be made to fail.
-//! No other module of the store writes, syncs, lengthens, renames or deletes; reading folders is free to all.
+//! No other module of the store writes, syncs, lengthens, renames or deletes; reading folders is free to all. That is why a look at
+//! a store that must not change it can have all of it kept in memory instead (`overlay`).
 //!
 //! Never here: what the bytes mean, what to do when a call fails.
 
@@ -10,14 +11,20 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, OFlags, fallocate, syncfs};
 use rustix::io::{Errno, pwritev};
 
 use crate::mmap::SlotRegion;
 
+mod overlay;
 #[cfg(test)]
 pub(crate) mod watch;
+
+pub(crate) use overlay::Overlay;
+use overlay::Pages;
 
 /// Runs a call; in tests, what it does is written down, or it fails in the call's place.
 #[cfg(not(test))]
@@ -37,6 +44,8 @@ macro_rules! watched {
 #[derive(Debug)]
 pub(crate) struct StoreFile {
     file: File,
+    /// In place of the file, where changes are not to be made.
+    overlaid: Option<Arc<Mutex<Pages>>>,
     #[cfg(test)]
     watched: Option<watch::Watched>,
 }
@@ -47,6 +56,9 @@ impl StoreFile {
     /// # Errors
     /// What the system says; [`io::ErrorKind::AlreadyExists`] when it is there.
     pub(crate) fn create_new(path: &Path) -> io::Result<Self> {
+        if let Some(overlay) = overlay::find(path) {
+            return overlay.open(path, true).map(|(file, pages)| Self::overlaid(file, pages, path));
+        }
         let open = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
         let file = watched!(watch::find(path).as_ref(), watch::Change::Create, open())?;
         Ok(Self::new(file, path))
@@ -57,6 +69,9 @@ impl StoreFile {
     /// # Errors
     /// What the system says; [`io::ErrorKind::NotFound`] when it is not there.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        if let Some(overlay) = overlay::find(path) {
+            return overlay.open(path, false).map(|(file, pages)| Self::overlaid(file, pages, path));
+        }
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         Ok(Self::new(file, path))
     }
@@ -92,9 +107,19 @@ impl StoreFile {
         let _ = path;
         Self {
             file,
+            overlaid: None,
             #[cfg(test)]
             watched: watch::find(path),
         }
+    }
+
+    fn overlaid(file: File, pages: Arc<Mutex<Pages>>, path: &Path) -> Self {
+        Self { overlaid: Some(pages), ..Self::new(file, path) }
+    }
+
+    /// Whether changes to this file are kept in memory: then maps of it must be private.
+    pub(crate) fn is_overlaid(&self) -> bool {
+        self.overlaid.is_some()
     }
 
     /// The file, for mapping, locking and reading.
@@ -111,7 +136,10 @@ impl StoreFile {
         if let Some(watched) = &self.watched {
             watched.look_at_map();
         }
-        SlotRegion::map(&self.file, length)
+        match &self.overlaid {
+            None => SlotRegion::map(&self.file, length),
+            Some(_) => SlotRegion::map_private(&self.file, length),
+        }
     }
 
     /// Bytes of the file.
@@ -119,7 +147,10 @@ impl StoreFile {
     /// # Errors
     /// What the system says.
     pub(crate) fn length(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        match &self.overlaid {
+            None => Ok(self.file.metadata()?.len()),
+            Some(pages) => Ok(pages.lock().length()),
+        }
     }
 
     /// Reads what there is at `position`, up to `bytes.len()`. Returns how many bytes; 0 at the end.
@@ -127,7 +158,10 @@ impl StoreFile {
     /// # Errors
     /// What the system says.
     pub(crate) fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
-        self.file.read_at(bytes, position)
+        match &self.overlaid {
+            None => self.file.read_at(bytes, position),
+            Some(pages) => pages.lock().read_at(bytes, position),
+        }
     }
 
     /// Fills `bytes` from `position` on.
@@ -135,7 +169,13 @@ impl StoreFile {
     /// # Errors
     /// What the system says; [`io::ErrorKind::UnexpectedEof`] when the file ends before.
     pub(crate) fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> io::Result<()> {
-        self.file.read_exact_at(bytes, position)
+        match &self.overlaid {
+            None => self.file.read_exact_at(bytes, position),
+            Some(pages) => match pages.lock().read_at(bytes, position)? {
+                read if read == bytes.len() => Ok(()),
+                _ => Err(io::ErrorKind::UnexpectedEof.into()),
+            },
+        }
     }
 
     /// Writes `bytes` at `position`. They survive a loss of power after [`StoreFile::sync_data`].
@@ -144,6 +184,9 @@ impl StoreFile {
     /// What the system says; some of the bytes may be written.
     #[inline]
     pub(crate) fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        if let Some(pages) = &self.overlaid {
+            return pages.lock().write_at(bytes, position);
+        }
         watched!(
             self.watched.as_ref(),
             watch::Change::Write { position, bytes: bytes.to_vec() },
@@ -157,6 +200,9 @@ impl StoreFile {
     /// What the system says; some of the bytes may be written.
     #[inline]
     pub(crate) fn write_padded_at(&self, bytes: &[u8], zeros: &[u8], position: u64) -> io::Result<()> {
+        if let Some(pages) = &self.overlaid {
+            return pages.lock().write_at(bytes, position);
+        }
         let call = || {
             let done = pwritev(&self.file, &[IoSlice::new(bytes), IoSlice::new(zeros)], position)?;
             match bytes.get(done..) {
@@ -174,6 +220,9 @@ impl StoreFile {
     /// What the system says. Nobody knows then what is on disk, and a second try proves nothing.
     #[inline]
     pub(crate) fn sync_data(&self) -> io::Result<()> {
+        if self.is_overlaid() {
+            return Ok(());
+        }
         watched!(self.watched.as_ref(), watch::Change::Sync, self.file.sync_data())
     }
 
@@ -182,6 +231,9 @@ impl StoreFile {
     /// # Errors
     /// What the system says.
     pub(crate) fn set_length(&self, length: u64) -> io::Result<()> {
+        if let Some(pages) = &self.overlaid {
+            return pages.lock().set_length(length);
+        }
         watched!(self.watched.as_ref(), watch::Change::SetLength(length), self.file.set_len(length))
     }
 
@@ -192,6 +244,9 @@ impl StoreFile {
     pub(crate) fn clear(&self, from: u64, to: u64) -> io::Result<()> {
         if from >= to {
             return Ok(());
+        }
+        if let Some(pages) = &self.overlaid {
+            return pages.lock().clear(from, to);
         }
         let call =
             || match fallocate(&self.file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, from, to - from) {
@@ -211,7 +266,7 @@ impl StoreFile {
     /// # Errors
     /// What the system says, above all that the disk is full.
     pub(crate) fn allocate(&self, from: u64, to: u64) -> io::Result<bool> {
-        if from >= to {
+        if from >= to || self.is_overlaid() {
             return Ok(true);
         }
         let call = || match fallocate(&self.file, FallocateFlags::empty(), from, to - from) {
@@ -257,6 +312,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    if overlay::find(from).is_some() {
+        // Nothing is renamed to be read again by the name it gets.
+        return Ok(());
+    }
     watched!(watch::find(from).as_ref(), watch::Change::Rename { to: to.to_owned() }, std::fs::rename(from, to))
 }
 
@@ -265,6 +324,9 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    if let Some(overlay) = overlay::find(path) {
+        return overlay.remove(path);
+    }
     watched!(watch::find(path).as_ref(), watch::Change::Remove, std::fs::remove_file(path))
 }
 
@@ -273,6 +335,9 @@ pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
+    if overlay::find(path).is_some() {
+        return Ok(());
+    }
     watched!(watch::find(path).as_ref(), watch::Change::Remove, std::fs::remove_dir(path))
 }
 
@@ -293,6 +358,9 @@ pub(crate) fn remove_dir_all(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
+    if overlay::find(path).is_some() {
+        return Ok(());
+    }
     let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     match create_dir(path) {
         Err(error) if missing(&error) => {}
@@ -321,6 +389,9 @@ fn create_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    if overlay::find(path).is_some() {
+        return Ok(());
+    }
     let call = || File::open(path)?.sync_all();
     watched!(watch::find(path).as_ref(), watch::Change::SyncDir, call())
 }
@@ -330,6 +401,9 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says, also of a file that is not the store's. Nobody knows then what is on disk.
 pub(crate) fn sync_file_system(path: &Path) -> io::Result<()> {
+    if overlay::find(path).is_some() {
+        return Ok(());
+    }
     let call = || Ok(syncfs(File::open(path)?)?);
     // Stores under watch are too small for this; what is written down claims less than what happened.
     watched!(watch::find(path).as_ref(), watch::Change::SyncDir, call())

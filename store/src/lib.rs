@@ -3,6 +3,7 @@
 
 mod allocate;
 mod boot;
+pub mod check;
 mod checkpoint;
 pub mod clock;
 mod commit_log;
@@ -26,6 +27,7 @@ mod message_store;
 mod mmap;
 mod offset_by_time;
 mod once_a_minute;
+mod opening;
 mod options;
 mod query;
 mod queue_files;

@@ -7,6 +7,7 @@
 //! Upstream: `DefaultMessageStore.lock`.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -26,7 +27,15 @@ static LOCKED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// Ownership of a store, until dropped.
 pub(crate) struct StoreLock {
     root: PathBuf,
-    _file: StoreFile,
+    _held: Held,
+}
+
+/// What holds the lock.
+enum Held {
+    /// For the one who owns the store.
+    Owner { _file: StoreFile },
+    /// For one who looks at it: no owner may come meanwhile.
+    Reader { _file: File },
 }
 
 impl StoreLock {
@@ -56,7 +65,33 @@ impl StoreLock {
             file.write_all_at(TEXT, 0).map_err(FileError::at("writing the file", &path))?;
         }
         locked.insert(canonical.clone());
-        Ok(Self { root: canonical, _file: file })
+        Ok(Self { root: canonical, _held: Held::Owner { _file: file } })
+    }
+
+    /// Keeps owners from the store under `root` while somebody looks at it; `None` where there is no lock file, which this does not
+    /// make. Changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] when someone owns it; [`OpenError::File`] when the file cannot be read.
+    pub(crate) fn keep_out(root: &Path) -> Result<Option<Self>, OpenError> {
+        let path = root.join(layout::LOCK);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let in_use = || OpenError::InUse { root: root.to_owned(), lock: path.clone() };
+        let canonical = root.canonicalize().map_err(FileError::at("resolving the folder", root))?;
+        let mut locked = LOCKED.lock();
+        if locked.contains(&canonical) {
+            return Err(in_use());
+        }
+        let file = File::open(&path).map_err(FileError::at("opening the file", &path))?;
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => {}
+            Err(Errno::AGAIN | Errno::ACCESS) => return Err(in_use()),
+            Err(error) => return Err(FileError::at("locking the file", &path)(error.into()).into()),
+        }
+        locked.insert(canonical.clone());
+        Ok(Some(Self { root: canonical, _held: Held::Reader { _file: file } }))
     }
 }
 
@@ -79,5 +114,14 @@ mod tests {
         drop(lock);
         drop(StoreLock::acquire(dir.path()).unwrap());
         assert_eq!(std::fs::read(dir.path().join("lock")).unwrap(), b"lock");
+        let reader = StoreLock::keep_out(dir.path()).unwrap();
+        assert!(StoreLock::acquire(dir.path()).is_err());
+        drop(reader);
+        let lock = StoreLock::acquire(dir.path()).unwrap();
+        assert!(matches!(StoreLock::keep_out(dir.path()), Err(OpenError::InUse { .. })));
+        drop(lock);
+        let empty = tempfile::tempdir().unwrap();
+        assert!(StoreLock::keep_out(empty.path()).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
     }
 }

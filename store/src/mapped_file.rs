@@ -88,7 +88,10 @@ impl MappedFile {
 
     fn map(file: StoreFile, path: PathBuf, base: i64, size: u64, published: usize) -> Result<Self, FileError> {
         let length = usize::try_from(size).map_err(|error| io::Error::new(io::ErrorKind::FileTooLarge, error));
-        let region = length.and_then(|length| AppendRegion::map(file.as_file(), length, published));
+        let region = length.and_then(|length| match file.is_overlaid() {
+            false => AppendRegion::map(file.as_file(), length, published),
+            true => AppendRegion::map_private(file.as_file(), length),
+        });
         let region = region.map_err(FileError::at("mapping the file", &path))?;
         Ok(Self { path, base, file, region, is_written_ahead: true })
     }

@@ -84,7 +84,12 @@ impl MappedFileQueue {
 /// a crash leaves, is deleted.
 pub(crate) fn load(dir: &Path, size: u64) -> Result<Vec<MappedFile>, OpenError> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(FileError::at("reading the folder", dir))? {
+    let entries = match std::fs::read_dir(dir) {
+        // Where folders are only thought to have been made.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(FileError::at("reading the folder", dir))?,
+    };
+    for entry in entries {
         let entry = entry.map_err(FileError::at("reading the folder", dir))?;
         let path = entry.path();
         let metadata = std::fs::metadata(&path).map_err(FileError::at("reading the length of", &path))?;

@@ -14,34 +14,27 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::allocate::Allocator;
-use crate::boot;
-use crate::checkpoint::{Checkpoint, Field};
 use crate::clock::{Clock, StoreTime};
 use crate::commit_log::{AppendBatch, CommitLog, FlushOutcome, Flusher};
-use crate::consume_queue::{ConsumeQueue, QueueError, QueueTable};
+use crate::consume_queue::{ConsumeQueue, QueueError};
 use crate::disk::{self, DiskCapacity, DiskUsage, Fullness};
 use crate::dispatch::{ArrivalListener, DispatchParts, Dispatcher, QueueBuilder};
 use crate::error::{AppendError, CloseError, FileError, OpenError, Quarantine};
 use crate::get_message::{self, GetOutcome, GetRequest};
 use crate::health::{Health, Trouble};
 use crate::housekeeping::{House, Housekeeping};
-use crate::index::{Index, IndexQuery, Shape, Trust};
+use crate::index::IndexQuery;
 use crate::io;
 use crate::layout;
 use crate::lock_file::StoreLock;
-use crate::mapped_file_queue;
 use crate::offset_by_time::{self, TimeBoundary};
+use crate::opening::{self, Opened};
 use crate::options::{FlushMode, StoreOptions};
 use crate::query::{self, QueryOutcome};
-use crate::recover::{self, Recovered, Recovery};
+use crate::recover::Recovered;
 use crate::retention::{Retention, RetentionThread};
 use crate::stats::{Counters, StoreStats};
 use crate::takeover;
-
-/// Least bytes of a log file: one page.
-const FILE_SIZE_MIN: u64 = 4096;
-/// Most bytes of a log file: a blank tells its length in 32 bits, with a sign.
-const FILE_SIZE_MAX: u64 = i32::MAX as u64;
 
 /// An open store. Dropped without [`MessageStore::close`] it is left as a crash would leave it.
 pub struct MessageStore {
@@ -60,7 +53,7 @@ impl MessageStore {
     /// # Errors
     /// [`OpenError`]: nothing in the store was changed but what recovery does, which can be done again.
     pub fn open(options: StoreOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        check_options(&options)?;
+        opening::check_options(&options)?;
         if !options.root.join(layout::LOCK).exists() {
             // A lock file of ours would already be a change.
             refuse(&options)?;
@@ -68,66 +61,22 @@ impl MessageStore {
         }
         let lock = StoreLock::acquire(&options.root)?;
         refuse(&options)?;
-        let abort = options.root.join(layout::ABORT);
-        let is_abnormal = abort.exists();
-        for dir in [&options.commit_log_dir, &options.consume_queue_dir, &options.index_dir] {
-            layout::create_dir(dir)?;
-        }
         let options = Arc::new(options);
-        let files = mapped_file_queue::load(&options.commit_log_dir, options.commit_log_file_size)?;
-        let queues = QueueTable::new(
-            options.consume_queue_dir.clone(),
-            options.consume_queue_file_size,
-            options.consume_queue_open_files,
-        )
-        .with_extensions(
-            options.extension_file_size,
-            options.consume_queue_open_files,
-            options.extension_enabled,
-        );
-        queues.load()?;
-        let queues = Arc::new(queues);
-        let checkpoint = Checkpoint::open(&options.root.join(layout::CHECKPOINT))?;
-        recover::refuse_lost_files(&files, &queues, &checkpoint, &options.commit_log_dir)?;
+        let found = opening::find(&options)?;
         // Everything above only looks; from here on things change.
-        let pid = std::process::id().to_string();
-        io::write(&abort, pid.as_bytes()).map_err(FileError::at("writing the file", &abort))?;
-        layout::sync_dir(&options.root)?;
-        let recovery = Recovery {
-            files,
-            queues: &queues,
-            builder: QueueBuilder::new(Arc::clone(&queues), Arc::clone(&options)),
-            checkpoint: &checkpoint,
-            check_crc: options.check_crc_on_recover,
-            is_abnormal,
-        };
-        let recovered = recovery.run()?;
-        Self::start(options, clock, queues, checkpoint, recovered, lock)
+        let opened = opening::recover(&options, &clock, found)?;
+        Self::start(options, clock, opened, lock)
     }
 
     /// Starts the threads over what recovery found.
     fn start(
         options: Arc<StoreOptions>,
         clock: Arc<dyn Clock>,
-        queues: Arc<QueueTable>,
-        checkpoint: Checkpoint,
-        recovered: Recovered,
+        opened: Opened,
         lock: StoreLock,
     ) -> Result<Self, OpenError> {
-        let Recovered { files, end, damage, is_abnormal } = recovered;
-        let trust = match is_abnormal && !boot::is_same(&options.root) {
-            false => Trust::All,
-            true => Trust::FullUpTo { timestamp: checkpoint.value(Field::IndexTimestamp) },
-        };
-        let index = open_index(&options, &clock, trust, end.offset)?;
-        boot::note(&options.root)?;
-        // A checkpoint past the end would make the next recovery begin too late.
-        if checkpoint.value(Field::QueuePhysicalOffset) > end.offset {
-            checkpoint.set(Field::QueuePhysicalOffset, 0);
-        }
-        // All that recovery leaves is on disk. 0 would say that nobody knows, which a new log's checkpoint does not have to.
-        checkpoint.set(Field::PhysicalTimestamp, end.store_timestamp.max(1));
-        checkpoint.flush()?;
+        let Opened { recovered, queues, checkpoint, index } = opened;
+        let Recovered { files, end, damage, .. } = recovered;
         let (health, counters) = (Arc::new(Health::default()), Arc::new(Counters::default()));
         for _ in &damage {
             counters.damaged();
@@ -574,35 +523,4 @@ impl Drop for MessageStore {
 /// Refuses a store that cannot be taken over.
 fn refuse(options: &StoreOptions) -> Result<(), OpenError> {
     takeover::refusals(options)?.into_iter().next().map_or(Ok(()), |refusal| Err(refusal.into()))
-}
-
-fn check_options(options: &StoreOptions) -> Result<(), OpenError> {
-    let size = options.commit_log_file_size;
-    if !(FILE_SIZE_MIN..=FILE_SIZE_MAX).contains(&size) {
-        let what = format!("mappedFileSizeCommitLog is {size}: it must be from {FILE_SIZE_MIN} to {FILE_SIZE_MAX}");
-        return Err(OpenError::Options { what });
-    }
-    // A file without room for an entry would be full at once, and the next one, and the next.
-    if options.index_entries < 2 || options.index_slots < 1 {
-        let what = format!(
-            "maxIndexNum is {} and maxHashSlotNum {}: they must be 2 and 1 at least",
-            options.index_entries, options.index_slots
-        );
-        return Err(OpenError::Options { what });
-    }
-    Ok(())
-}
-
-fn open_index(
-    options: &StoreOptions,
-    clock: &Arc<dyn Clock>,
-    trust: Trust,
-    log_end: i64,
-) -> Result<Option<Arc<Index>>, OpenError> {
-    if !options.index_enabled {
-        return Ok(None);
-    }
-    let shape = Shape { slots: options.index_slots, entries: options.index_entries };
-    let index = Index::open(&options.index_dir, shape, Arc::clone(clock), trust, PhysicalOffset(log_end))?;
-    Ok(Some(Arc::new(index)))
 }

@@ -49,6 +49,11 @@ pub(crate) enum RegionError {
 }
 
 fn map(file: &File, length: usize) -> io::Result<MmapRaw> {
+    check_length(file, length)?;
+    MmapOptions::new().len(length).map_raw(file)
+}
+
+fn check_length(file: &File, length: usize) -> io::Result<()> {
     let held = file.metadata()?.len();
     if held < length as u64 {
         return Err(io::Error::new(
@@ -56,7 +61,17 @@ fn map(file: &File, length: usize) -> io::Result<MmapRaw> {
             format!("the file holds {held} bytes, {length} were to be mapped"),
         ));
     }
-    MmapOptions::new().len(length).map_raw(file)
+    Ok(())
+}
+
+/// As [`map`], but what is written to the map stays in this process.
+fn map_private(file: &File, length: usize) -> io::Result<MmapRaw> {
+    check_length(file, length)?;
+    // SAFETY: the map is private, so writes to it change no file. That no one else changes the file under it is the contract of this
+    // module: the one who maps holds the store's lock, here to read.
+    #[expect(unsafe_code, reason = "a private map of a file; see SAFETY")]
+    let map = unsafe { MmapOptions::new().len(length).map_copy(file) }?;
+    Ok(map.into())
 }
 
 /// A mapped file that only grows: bytes below [`AppendRegion::published`] never change.
@@ -81,6 +96,18 @@ impl AppendRegion {
             map: map(file, length)?,
             claimed: AtomicUsize::new(published),
             published: AtomicUsize::new(published),
+        })
+    }
+
+    /// The same, all of it to be read, with writes that stay in this process.
+    ///
+    /// # Errors
+    /// The file is shorter than `length`, or the system refused the map.
+    pub(crate) fn map_private(file: &File, length: usize) -> io::Result<Self> {
+        Ok(Self {
+            map: map_private(file, length)?,
+            claimed: AtomicUsize::new(length),
+            published: AtomicUsize::new(length),
         })
     }
 
@@ -178,6 +205,14 @@ impl SlotRegion {
     /// The file is shorter than `length`, or the system refused the map.
     pub(crate) fn map(file: &File, length: usize) -> io::Result<Self> {
         Ok(Self { map: map(file, length)? })
+    }
+
+    /// The same, with writes that stay in this process.
+    ///
+    /// # Errors
+    /// As [`SlotRegion::map`].
+    pub(crate) fn map_private(file: &File, length: usize) -> io::Result<Self> {
+        Ok(Self { map: map_private(file, length)? })
     }
 
     /// Size in bytes.

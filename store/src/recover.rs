@@ -51,6 +51,9 @@ pub(crate) struct Recovered {
     pub(crate) files: Vec<MappedFile>,
     pub(crate) end: LogEnd,
     pub(crate) damage: Vec<Quarantine>,
+    /// Where the log was read from, and how many records were found from there on.
+    pub(crate) scan_begin: i64,
+    pub(crate) records: u64,
     /// Whether everything was treated as after a crash.
     pub(crate) is_abnormal: bool,
 }
@@ -116,7 +119,7 @@ impl Recovery<'_> {
             self.queues.forget_ends()?;
         }
         let Self { files, is_abnormal, .. } = self;
-        Ok(Recovered { files, end, damage: scan.damage, is_abnormal })
+        Ok(Recovered { files, end, damage: scan.damage, scan_begin: scan.begin, records: scan.records, is_abnormal })
     }
 
     /// How far the last stop had come. The ends of the queues are older than the checkpoint when another broker has run here since.
@@ -182,7 +185,8 @@ impl Recovery<'_> {
             self.queues.delete_all()?;
         }
         let end = LogEnd { offset: 0, store_timestamp: self.checkpoint.value(Field::PhysicalTimestamp) };
-        Ok(Recovered { files: Vec::new(), end, damage: Vec::new(), is_abnormal: self.is_abnormal })
+        let is_abnormal = self.is_abnormal;
+        Ok(Recovered { files: Vec::new(), end, damage: Vec::new(), scan_begin: 0, records: 0, is_abnormal })
     }
 
     /// Walks the log from as far back as need be.

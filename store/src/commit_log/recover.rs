@@ -106,6 +106,8 @@ pub(crate) fn first_record(file: &MappedFile) -> Option<Record<'_>> {
 /// What a scan found.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
+    /// Where the scan began.
+    pub(crate) begin: i64,
     /// Where the log ends.
     pub(crate) end: LogEnd,
     /// Damage before the end.
@@ -152,7 +154,7 @@ pub(crate) fn scan<E>(
     step: Step,
     mut each: impl FnMut(Seen<'_>) -> Result<Option<String>, E>,
 ) -> Result<Scan, E> {
-    let mut scan = Scan::default();
+    let mut scan = Scan { begin: from, ..Scan::default() };
     let mut headway = Headway::new("commit log is being read", from, files.last().map_or(from, MappedFile::limit));
     let (mut at, mut ahead) = (from, from);
     while let Some((index, file)) = file_of(files, at) {
