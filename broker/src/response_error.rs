@@ -57,6 +57,7 @@ pub(crate) fn from_append(error: AppendError, store: &MessageStore) -> ResponseE
         | AppendError::DiskFull
         | AppendError::NoRoom { .. }
         | AppendError::ReadOnly { .. }
+        | AppendError::NotWritten { .. }
         | AppendError::Queues
         | AppendError::NotWriteable => ResponseError::new(
             ResponseCode::SERVICE_NOT_AVAILABLE,

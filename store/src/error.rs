@@ -129,8 +129,8 @@ pub enum AppendError {
     /// The disk is filled beyond the warning level.
     #[error("the disk is full: free space, or lower fileReservedTime")]
     DiskFull,
-    /// There is no room for the next file of the log. It is tried again with the next message after a second.
-    #[error("there is no room for the next commit log file {} ({cause}): free space, or lower fileReservedTime", path.display())]
+    /// There is no room for a file of the log. The next one is tried again with the first message after a second.
+    #[error("there is no room for the commit log file {} ({cause}): free space, or lower fileReservedTime", path.display())]
     NoRoom {
         /// The file.
         path: PathBuf,
@@ -140,6 +140,14 @@ pub enum AppendError {
     /// The file system of the log takes no changes.
     #[error("the disk of {} is read-only ({cause}): check it, remount it, then restart the broker", path.display())]
     ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+    /// The log cannot be written.
+    #[error("the commit log file {} cannot be written ({cause}): check the disk", path.display())]
+    NotWritten {
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -180,6 +188,21 @@ pub enum AppendError {
         /// How long the append waited, in milliseconds.
         waited_ms: u64,
     },
+}
+
+impl AppendError {
+    /// A file of the log could not be made or written.
+    pub(crate) fn not_written(error: FileError) -> Self {
+        let (is_no_room, is_read_only) = (error.is_no_room(), error.is_read_only());
+        let (path, cause) = (error.path, error.source.to_string());
+        if is_no_room {
+            Self::NoRoom { path, cause }
+        } else if is_read_only {
+            Self::ReadOnly { path, cause }
+        } else {
+            Self::NotWritten { path, cause }
+        }
+    }
 }
 
 /// Why a store did not close cleanly. Its abort file stays, and the next start recovers.

@@ -166,27 +166,41 @@ impl MappedFile {
         Some(Bytes::from_owner(HeldSlice { file: Arc::clone(self), from, length }))
     }
 
-    /// Writes `bytes` at `position` of the file, which must be the end of what can be read, and makes all readable
-    /// up to `next_end`.
+    /// Writes `bytes` at `position` of the file, at or past the end of what can be read, which stays where it is.
     ///
     /// Written by the file's descriptor and read through the map, which shows the same page-cache pages. Writing through
     /// the map costs more than the system call: a fault on a reserved page reads ahead and zeroes megabytes, and every
     /// flush must protect each page again, with an interrupt to the other processors (a quarter of all processor time
-    /// under load). A batch goes in with one call. Should the call fail, the bytes go through the map: the space is
-    /// reserved, and real trouble shows at the next sync.
+    /// under load). And a disk that fails makes an error of a call, and ends the process at a fault.
     ///
     /// # Errors
-    /// [`RegionError`], and nothing is written.
-    pub(crate) fn append(&self, position: usize, bytes: &[u8], next_end: usize) -> Result<(), RegionError> {
+    /// [`FileError`]; some of the bytes may stand in the file.
+    pub(crate) fn write(&self, position: usize, bytes: &[u8]) -> Result<(), FileError> {
         const ZEROS: [u8; PAGE] = [0; PAGE];
         let end = position + bytes.len();
+        if position < self.published() || end > self.size() {
+            let wrong =
+                io::Error::new(io::ErrorKind::InvalidInput, format!("no room for a write of [{position}, {end})"));
+            return Err(FileError::at("writing", &self.path)(wrong));
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let padding = if self.is_written_ahead { (PAGE - end % PAGE) % PAGE } else { 0 };
-        let zeros = ZEROS.get(..padding.min(self.size().saturating_sub(end))).unwrap_or_default();
-        let by_file = |bytes: &[u8]| match zeros {
-            [] => self.file.write_all_at(bytes, position as u64).is_ok(),
-            zeros => self.file.write_padded_at(bytes, zeros, position as u64).is_ok(),
+        let zeros = ZEROS.get(..padding.min(self.size() - end)).unwrap_or_default();
+        let written = match zeros {
+            [] => self.file.write_all_at(bytes, position as u64),
+            zeros => self.file.write_padded_at(bytes, zeros, position as u64),
         };
-        self.region.append_padded(position, bytes, next_end, by_file)
+        written.map_err(FileError::at("writing", &self.path))
+    }
+
+    /// Lets readers see what stands in `[from, to)`, where `from` must be the end of what they see.
+    ///
+    /// # Errors
+    /// [`RegionError`]; they see no more then.
+    pub(crate) fn publish(&self, from: usize, to: usize) -> Result<(), RegionError> {
+        self.region.publish(from, to)
     }
 
     /// Waits until everything written so far is on disk.
@@ -332,7 +346,9 @@ mod tests {
     fn held_bytes_outlive_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = Arc::new(MappedFile::create(dir.path(), 4096, 4096, None).unwrap());
-        file.append(0, b"hello", 5).unwrap();
+        file.write(0, b"hello").unwrap();
+        file.publish(0, 5).unwrap();
+        assert!(file.write(4, b"x").is_err() && file.write(4090, b"too long").is_err());
         let bytes = file.bytes(4097, 4).unwrap();
         assert!(file.bytes(4097, 5).is_none());
         assert!(file.bytes(4095, 1).is_none());

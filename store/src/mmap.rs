@@ -3,7 +3,7 @@
 //! Two shapes of mapped memory, each offering safe functions only:
 //!
 //! ```text
-//! AppendRegion   | published bytes: never change, lent out as &[u8] | unpublished: written by one caller at a time |
+//! AppendRegion   | published bytes: never change, lent out as &[u8] | unpublished: written by the file's descriptor |
 //!                0                                       published()                                            len()
 //! SlotRegion     | i32 | i32 | i64 (two i32) | ...   big-endian cells, rewritten in place, never lent out
 //! ```
@@ -13,7 +13,8 @@
 //!   it a file is mapped by one region at a time;
 //! - a mapped file is never shortened (that would turn an access into SIGBUS): the regions check its length once,
 //!   when they are made, and no code of this crate calls `set_len` on a file that is mapped;
-//! - files are given their blocks before they are mapped (`fallocate`), so a write cannot fault on a full disk.
+//! - files are given their blocks before they are mapped (`fallocate`), so a write cannot fault on a full disk; into the log
+//!   nothing is written through a map at all, because on a disk that failed that would fault all the same.
 //!
 //! Never here: what the bytes mean, which file to open, when to flush.
 //!
@@ -25,24 +26,24 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-/// Why bytes were not appended to an [`AppendRegion`].
+/// Why bytes of an [`AppendRegion`] were not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RegionError {
-    /// The position is not the published end, or another append is under way.
-    #[error("append at {position} while the end is at {end}")]
+    /// The position is not the published end.
+    #[error("publishing from {position} on while the end is at {end}")]
     NotAtEnd {
-        /// Where the caller wanted to write.
+        /// Where the caller wanted to begin.
         position: usize,
-        /// Where the region's claimed end is.
+        /// Where the region's published end is.
         end: usize,
     },
     /// The region has no room.
-    #[error("append of {length} bytes at {position} into a region of {capacity}")]
+    #[error("publishing from {position} to {end} in a region of {capacity}")]
     Full {
-        /// Where the caller wanted to write.
+        /// Where the caller wanted to begin.
         position: usize,
-        /// Bytes the caller wanted to take.
-        length: usize,
+        /// Where the caller wanted to end.
+        end: usize,
         /// Size of the region.
         capacity: usize,
     },
@@ -77,8 +78,6 @@ fn map_private(file: &File, length: usize) -> io::Result<MmapRaw> {
 /// A mapped file that only grows: bytes below [`AppendRegion::published`] never change.
 pub(crate) struct AppendRegion {
     map: MmapRaw,
-    /// End of the bytes that someone has taken to write; `claimed > published` while an append is under way.
-    claimed: AtomicUsize,
     /// End of the bytes that readers may see. Stored with `Release` after the bytes are written.
     published: AtomicUsize,
 }
@@ -92,11 +91,7 @@ impl AppendRegion {
         if published > length {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "published length past the end of the map"));
         }
-        Ok(Self {
-            map: map(file, length)?,
-            claimed: AtomicUsize::new(published),
-            published: AtomicUsize::new(published),
-        })
+        Ok(Self { map: map(file, length)?, published: AtomicUsize::new(published) })
     }
 
     /// The same, all of it to be read, with writes that stay in this process.
@@ -128,67 +123,29 @@ impl AppendRegion {
             return None;
         }
         // SAFETY: `end <= published <= len` was checked just above, so the range lies inside the map. Published bytes
-        // are written by nobody: `append_padded` and its `by_file` write at and above `published` only, and `reset_published`,
-        // the one function that lowers it, needs `&mut self`, which the borrow returned here excludes.
+        // are written by nobody: nothing writes through this map, the file's descriptor writes at and above `published`
+        // only (`MappedFile::write` checks it), and `reset_published`, the one function that lowers it, needs `&mut self`,
+        // which the borrow returned here excludes.
         #[expect(unsafe_code, reason = "lending mapped bytes; see SAFETY")]
         Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(position), length) })
     }
 
-    /// Writes `bytes` at `position`, which must be the published end, and publishes up to `next_end`
-    /// (`>= position + bytes.len()`; what lies between keeps the content it has, normally zeros).
-    ///
-    /// `by_file` is asked to write them into the mapped file at `position`; when it says that it did not, they are copied
-    /// into the map.
+    /// Lets readers see the bytes in `[from, to)`, where `from` must be the published end. They have been written into the mapped file
+    /// before, or are the zeros that stood there; from here on they never change.
     ///
     /// # Errors
-    /// [`RegionError`]; nothing is written then.
-    pub(crate) fn append_padded(
-        &self,
-        position: usize,
-        bytes: &[u8],
-        next_end: usize,
-        by_file: impl FnOnce(&[u8]) -> bool,
-    ) -> Result<(), RegionError> {
-        let full = RegionError::Full { position, length: bytes.len(), capacity: self.len() };
-        let written_end = position.checked_add(bytes.len()).ok_or(full)?;
-        if written_end > next_end || next_end > self.len() {
-            return Err(full);
+    /// [`RegionError`]; nothing is published then.
+    pub(crate) fn publish(&self, from: usize, to: usize) -> Result<(), RegionError> {
+        if to < from || to > self.len() {
+            return Err(RegionError::Full { position: from, end: to, capacity: self.len() });
         }
-        // Claiming makes the writer the only one: a second caller finds `claimed` moved on until this one has published.
-        let claim = self.claimed.compare_exchange(position, next_end, Ordering::Acquire, Ordering::Relaxed);
-        if let Err(end) = claim {
-            return Err(RegionError::NotAtEnd { position, end });
-        }
-        if by_file(bytes) {
-            self.published.store(next_end, Ordering::Release);
-            return Ok(());
-        }
-        // SAFETY: `written_end <= next_end <= len` was checked above, so the range lies inside the map. The exchange
-        // above succeeded, which it does for one caller only until `published` reaches `next_end`: no other write
-        // touches the range. No slice covers it, because `published == position` and slices end at or below that.
-        // `bytes` is ordinary memory or published bytes, so the two ranges do not overlap.
-        #[expect(unsafe_code, reason = "copying into the unpublished part of the map; see SAFETY")]
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.map.as_mut_ptr().add(position), bytes.len());
-        }
-        self.published.store(next_end, Ordering::Release);
-        Ok(())
-    }
-
-    /// Writes `bytes` at `position`, which must be the published end, and publishes them.
-    ///
-    /// # Errors
-    /// As [`AppendRegion::append_padded`].
-    #[cfg(test)]
-    pub(crate) fn append(&self, position: usize, bytes: &[u8]) -> Result<(), RegionError> {
-        self.append_padded(position, bytes, position.saturating_add(bytes.len()), |_| false)
+        let published = self.published.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
+        published.map(|_| ()).map_err(|end| RegionError::NotAtEnd { position: from, end })
     }
 
     /// Sets the published end, up or down. Exclusive access proves that no slice is lent out.
     pub(crate) fn reset_published(&mut self, published: usize) {
-        let published = published.min(self.len());
-        *self.claimed.get_mut() = published;
-        *self.published.get_mut() = published;
+        *self.published.get_mut() = published.min(self.len());
     }
 }
 
@@ -284,33 +241,28 @@ mod tests {
     }
 
     #[test]
-    fn appended_bytes_are_readable_and_only_they() {
-        let region = AppendRegion::map(&file_of(4096), 4096, 0).unwrap();
-        assert!(region.slice(0, 1).is_none());
-        region.append(0, b"hello").unwrap();
-        assert_eq!(region.slice(0, 5).unwrap(), b"hello");
-        assert!(region.slice(0, 6).is_none());
-        assert!(region.slice(usize::MAX, 2).is_none());
-        assert_eq!(region.append(0, b"again"), Err(RegionError::NotAtEnd { position: 0, end: 5 }));
-        region.append_padded(5, b"x", 4096, |_| false).unwrap();
-        assert_eq!(region.published(), 4096);
-        assert_eq!(region.slice(5, 2).unwrap(), b"x\0");
-        assert!(matches!(region.append(4096, b"y"), Err(RegionError::Full { .. })));
-    }
-
-    #[test]
-    fn what_is_appended_is_in_the_file() {
+    fn published_bytes_are_readable_and_only_they() {
         use std::os::unix::fs::FileExt;
         let file = file_of(4096);
         let mut region = AppendRegion::map(&file, 4096, 0).unwrap();
-        region.append(0, b"abc").unwrap();
-        let mut read = [0; 3];
-        file.read_exact_at(&mut read, 0).unwrap();
-        assert_eq!(&read, b"abc");
+        assert!(region.slice(0, 1).is_none());
+        file.write_all_at(b"hello", 0).unwrap();
+        assert!(region.slice(0, 1).is_none());
+        region.publish(0, 5).unwrap();
+        assert_eq!(region.slice(0, 5).unwrap(), b"hello");
+        assert!(region.slice(0, 6).is_none());
+        assert!(region.slice(usize::MAX, 2).is_none());
+        assert_eq!(region.publish(0, 6), Err(RegionError::NotAtEnd { position: 0, end: 5 }));
+        assert!(matches!(region.publish(5, 4097), Err(RegionError::Full { .. })));
+        assert!(matches!(region.publish(5, 4), Err(RegionError::Full { .. })));
+        file.write_all_at(b"x", 5).unwrap();
+        region.publish(5, 4096).unwrap();
+        assert_eq!((region.published(), region.slice(5, 2).unwrap()), (4096, &b"x\0"[..]));
         region.reset_published(1);
         assert!(region.slice(0, 3).is_none());
-        region.append(1, b"z").unwrap();
-        assert_eq!(region.slice(0, 2).unwrap(), b"az");
+        file.write_all_at(b"z", 1).unwrap();
+        region.publish(1, 2).unwrap();
+        assert_eq!(region.slice(0, 2).unwrap(), b"hz");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Appending: records are encoded before the lock, and inside it only numbered and copied.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +18,7 @@ use parking_lot::MutexGuard;
 
 use super::{BLANK_LENGTH, CommitLog, LogEnd};
 use crate::consume_queue::ConsumeQueue;
-use crate::error::AppendError;
+use crate::error::{AppendError, FileError};
 use crate::mapped_file::MappedFile;
 
 /// A batch that grew beyond this gives its memory back when it is cleared.
@@ -115,6 +118,24 @@ impl AppendBatch {
         self.bytes.truncate(self.bytes.len() - dropped);
     }
 
+    /// Gives back the numbers of records that could not be written, and notes in `tail` where their bytes may stand.
+    fn undo(&mut self, tail: &mut Tail) {
+        for (entry, _) in self.entries.iter().zip(&self.receipts).filter(|(entry, _)| entry.is_counted) {
+            entry.queue.set_next_offset(entry.queue.next_offset().plus(-1));
+        }
+        for file in tail.file.iter().chain(&tail.spare) {
+            let ends = self
+                .receipts
+                .iter()
+                .map(|receipt| receipt.end().0)
+                .filter(|end| (file.base()..=file.limit()).contains(end));
+            // A file may have got a blank only.
+            let end = usize::try_from(ends.max().unwrap_or(0) - file.base()).unwrap_or(0).max(file.published());
+            tail.unseen.push((Arc::clone(file), (end + BLANK_LENGTH).min(file.size())));
+        }
+        self.receipts.clear();
+    }
+
     /// Where the records were put, in their order; empty until they are appended.
     #[must_use]
     pub fn receipts(&self) -> &[AppendReceipt] {
@@ -138,6 +159,8 @@ pub(super) struct Tail {
     last_store_timestamp: i64,
     /// Files taken for an append that then failed, in order.
     spare: VecDeque<Arc<MappedFile>>,
+    /// Files of which bytes up to a position may have been written by an append that then failed.
+    unseen: Vec<(Arc<MappedFile>, usize)>,
     /// Base of the file that the allocator was last asked to prepare.
     prepared: i64,
 }
@@ -150,8 +173,35 @@ impl Tail {
             start: end.offset,
             last_store_timestamp: end.store_timestamp,
             spare: VecDeque::new(),
+            unseen: Vec::new(),
             prepared: -1,
         }
+    }
+
+    /// The file that is appended to after so many rolls. Files for the batch have been reserved.
+    fn file_after(&self, rolls: usize) -> &Arc<MappedFile> {
+        let file = if rolls == 0 { self.file.as_ref() } else { self.spare.get(rolls - 1) };
+        file.unwrap_or_else(|| panic!("no file was reserved for roll {rolls} of {}", self.spare.len()))
+    }
+
+    /// Lets readers see what stands in the present file up to `position`, and goes on there.
+    fn publish(&mut self, position: usize) {
+        if let Some(file) = &self.file {
+            let published = file.publish(self.position, position);
+            assert!(published.is_ok(), "{published:?}");
+        }
+        self.position = position;
+    }
+
+    /// Zeros what a write that failed may have left behind what readers see: a whole record there would be found by a
+    /// recovery, behind a shorter one that takes its place.
+    fn clear_unseen(&mut self) -> Result<(), FileError> {
+        while let Some((file, to)) = self.unseen.last() {
+            let from = file.published();
+            file.write(from, &vec![0; to.saturating_sub(from)])?;
+            self.unseen.pop();
+        }
+        Ok(())
     }
 
     pub(super) fn take_spare(&mut self) -> VecDeque<Arc<MappedFile>> {
@@ -218,10 +268,12 @@ impl CommitLog {
         if batch.is_empty() {
             return Ok(PhysicalOffset(self.end()));
         }
-        self.reserve_files(&mut tail, batch)?;
-        // Nothing below can fail.
         let _abort = AbortOnPanic;
-        let end = self.write(&mut tail, batch);
+        let end = self.write(&mut tail, batch).inspect_err(|error| {
+            if self.refusals.is_due() {
+                tracing::error!(%error, "messages are refused");
+            }
+        })?;
         self.last_store_timestamp.store(tail.last_store_timestamp, Ordering::Release);
         self.end.store(end, Ordering::Release);
         self.prepare_next(&mut tail);
@@ -270,23 +322,42 @@ impl CommitLog {
         Ok(())
     }
 
-    /// Numbers the records and copies them, in as few pieces as there are files. Returns the end of the log.
-    fn write(&self, tail: &mut Tail, batch: &mut AppendBatch) -> i64 {
+    /// Writes all records of the batch, then lets readers see them. Returns the end of the log.
+    fn write(&self, tail: &mut Tail, batch: &mut AppendBatch) -> Result<i64, AppendError> {
+        self.reserve_files(tail, batch)?;
+        tail.clear_unseen().map_err(AppendError::not_written)?;
+        match self.write_unseen(tail, batch) {
+            Ok(end) => Ok(self.publish(tail, end)),
+            Err(error) => {
+                batch.undo(tail);
+                Err(AppendError::not_written(error))
+            }
+        }
+    }
+
+    /// Numbers the records and writes them, in as few pieces as there are files, behind what readers see.
+    fn write_unseen(&self, tail: &mut Tail, batch: &mut AppendBatch) -> Result<End, FileError> {
         let store_timestamp = self.clock.now_ms().max(tail.last_store_timestamp);
         tail.last_store_timestamp = store_timestamp;
         let AppendBatch { bytes, entries, receipts } = batch;
-        // Bytes before `done` are copied; those from there to `start` are numbered for the present file.
+        let mut end = End { rolls: usize::from(tail.file.is_none()), position: tail.position };
+        if tail.file.is_none() {
+            end.position = 0;
+        }
+        // Bytes before `done` are written; those from there to `start` are numbered for the present file.
         let (mut done, mut start) = (0, 0);
         for entry in entries.iter() {
             let length = entry.length as usize;
-            let numbered = start - done;
-            if tail.file.is_none() || length + BLANK_LENGTH > self.file_size - tail.position - numbered {
-                copy(tail, &bytes[done..start]);
+            if length + BLANK_LENGTH > self.file_size - end.position - (start - done) {
+                let file = tail.file_after(end.rolls);
+                file.write(end.position, &bytes[done..start])?;
+                end.position += start - done;
                 done = start;
-                self.roll(tail);
+                file.write(end.position, &blank(self.file_size - end.position))?;
+                end = End { rolls: end.rolls + 1, position: 0 };
             }
-            let base = tail.file.as_ref().map_or(tail.start, |file| file.base());
-            let physical_offset = PhysicalOffset(base + (tail.position + start - done) as i64);
+            let base = tail.file_after(end.rolls).base();
+            let physical_offset = PhysicalOffset(base + (end.position + start - done) as i64);
             let record = &mut bytes[start..start + length];
             let queue_offset = if entry.is_counted {
                 let next = entry.queue.next_offset();
@@ -301,39 +372,40 @@ impl CommitLog {
             receipts.push(AppendReceipt { physical_offset, queue_offset, store_timestamp, length: entry.length });
             start += length;
         }
-        copy(tail, &bytes[done..start]);
-        tail.file.as_ref().map_or(tail.start, |file| file.base() + tail.position as i64)
+        tail.file_after(end.rolls).write(end.position, &bytes[done..start])?;
+        end.position += start - done;
+        Ok(end)
     }
 
-    /// Ends the present file with a blank and goes on in the next, which is at hand.
-    fn roll(&self, tail: &mut Tail) {
-        if let Some(file) = &tail.file {
-            let left = self.file_size - tail.position;
-            let mut blank = [0; BLANK_LENGTH];
-            // At most the file's size, which recovery and Java both hold in 32 bits.
-            blank[..4].copy_from_slice(&(left as u32).to_be_bytes());
-            blank[4..].copy_from_slice(&BLANK_MAGIC.to_be_bytes());
-            let blanked = file.append(tail.position, &blank, self.file_size);
-            assert!(blanked.is_ok(), "blank of {left} bytes: {blanked:?}");
+    /// Lets readers see everything up to `end`. Returns it as a place in the log.
+    fn publish(&self, tail: &mut Tail, end: End) -> i64 {
+        for _ in 0..end.rolls {
+            tail.publish(self.file_size);
+            let next = tail.spare.pop_front();
+            assert!(next.is_some(), "no file was reserved for the end of the log");
+            tail.file = next;
+            tail.position = 0;
+            if let Some(file) = &tail.file {
+                self.files.push(Arc::clone(file));
+            }
         }
-        let next = tail.spare.pop_front();
-        assert!(next.is_some(), "no file was reserved for the end of the log");
-        tail.file = next;
-        tail.position = 0;
-        if let Some(file) = &tail.file {
-            self.files.push(Arc::clone(file));
-        }
+        tail.publish(end.position);
+        tail.file.as_ref().map_or(tail.start, |file| file.base() + tail.position as i64)
     }
 }
 
-/// Copies numbered records behind what the present file holds.
-fn copy(tail: &mut Tail, bytes: &[u8]) {
-    if bytes.is_empty() {
-        return;
-    }
-    let Some(file) = &tail.file else { return };
-    let end = tail.position + bytes.len();
-    let copied = file.append(tail.position, bytes, end);
-    assert!(copied.is_ok(), "{} bytes at {}: {copied:?}", bytes.len(), tail.position);
-    tail.position = end;
+/// Where a batch ends: so many files after the present one, at this position.
+#[derive(Clone, Copy)]
+struct End {
+    rolls: usize,
+    position: usize,
+}
+
+/// What ends a file with `left` bytes left.
+fn blank(left: usize) -> [u8; BLANK_LENGTH] {
+    let mut blank = [0; BLANK_LENGTH];
+    // At most the file's size, which recovery and Java both hold in 32 bits.
+    blank[..4].copy_from_slice(&(left as u32).to_be_bytes());
+    blank[4..].copy_from_slice(&BLANK_MAGIC.to_be_bytes());
+    blank
 }

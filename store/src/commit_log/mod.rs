@@ -67,6 +67,7 @@ pub(crate) struct CommitLog {
     damage_line: OnceAMinute,
     /// Store time of the last record, stored before `end` reaches it.
     last_store_timestamp: AtomicI64,
+    refusals: OnceAMinute,
 }
 
 /// What recovery found out about the end of the log.
@@ -109,6 +110,7 @@ impl CommitLog {
             recovered_end: end.offset,
             damage_line: OnceAMinute::default(),
             last_store_timestamp: AtomicI64::new(end.store_timestamp),
+            refusals: OnceAMinute::default(),
         }
     }
 

@@ -8,4 +8,5 @@ mod harness;
 mod kill;
 mod model;
 mod open;
+mod room;
 mod torn;
