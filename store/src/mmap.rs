@@ -99,11 +99,7 @@ impl AppendRegion {
     /// # Errors
     /// The file is shorter than `length`, or the system refused the map.
     pub(crate) fn map_private(file: &File, length: usize) -> io::Result<Self> {
-        Ok(Self {
-            map: map_private(file, length)?,
-            claimed: AtomicUsize::new(length),
-            published: AtomicUsize::new(length),
-        })
+        Ok(Self { map: map_private(file, length)?, published: AtomicUsize::new(length) })
     }
 
     /// Size in bytes.
