@@ -148,12 +148,15 @@ fn a24_a_slow_sync_is_told_and_passes() -> Result<()> {
         Ok(injection) => injection,
         Err(why) => return left_out("A24", &why).and_then(|()| cluster.passed()),
     };
-    let began = Instant::now();
-    let code = sender.send(1000)?;
-    let waited = began.elapsed();
-    eprintln!("A24: answered {code} after {waited:?}: {:?}", sender.tally.refused);
-    ensure!(code == FLUSH_DISK_TIMEOUT, "answered {code}: {:?}", sender.tally.refused);
-    ensure!(waited >= Duration::from_millis(patience_ms) && waited < Duration::from_millis(sync_ms + patience_ms));
+    // More than once: what else syncs may be under way or not when the deadline comes.
+    for _ in 0..3 {
+        let began = Instant::now();
+        let code = sender.send(1000)?;
+        let waited = began.elapsed();
+        eprintln!("A24: answered {code} after {waited:?}");
+        ensure!(code == FLUSH_DISK_TIMEOUT, "answered {code}: {:?}", sender.tally.refused);
+        ensure!(waited >= Duration::from_millis(patience_ms) && waited < Duration::from_millis(sync_ms + patience_ms));
+    }
     let mut reader = Connection::open(&cluster.broker(), Duration::from_secs(5))?;
     let began = Instant::now();
     ensure!(pull(&mut reader, 0, 0)?.code == 0, "reads go on");
