@@ -308,7 +308,7 @@ impl<'a> Walk<'a> {
         if self.has_record(unit) {
             return Some(*unit);
         }
-        if unit.physical_offset.0 < self.log.min_offset() {
+        if unit.is_plausible() && unit.physical_offset.0 < self.log.min_offset() {
             return None;
         }
         let wanted = self.outcome.next_begin_offset.plus(-1);

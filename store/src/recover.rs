@@ -23,7 +23,7 @@ use boostermq_remoting::offsets::PhysicalOffset;
 
 use crate::checkpoint::{Checkpoint, Field};
 use crate::commit_log::{Found, LogEnd, Scan, Step, first_record, look, scan};
-use crate::consume_queue::{QueueEnds, QueueTable};
+use crate::consume_queue::{ConsumeQueue, QueueEnds, QueueTable};
 use crate::dispatch::QueueBuilder;
 use crate::error::{FileError, OpenError, Quarantine};
 use crate::layout;
@@ -133,25 +133,38 @@ impl Recovery<'_> {
     /// Finds the ends of the queues. A stop that looks clean but was none is treated as a crash: when the log goes on after where
     /// it ended, or a queue does not end where it did. Returns where the log has to be read from at least.
     fn recover_queues(&mut self, known: &Known) -> Result<Option<i64>, OpenError> {
-        let mut lacks_from = None;
+        let mut damaged = Vec::new();
         if !self.is_abnormal {
-            lacks_from = self.queues.recover_all(false, None)?;
+            damaged = self.queues.recover_all(false, None)?;
             let found = self.queues.max_physical_offset().map_or(0, |offset| offset.0);
             let is_where_it_was = match &known.ends {
                 Some(ends) => ends.position == known.position,
                 None => known.position == 0 || known.position == found,
             };
             let is_end = known.position == 0 || self.is_unwritten(known.position);
-            self.is_abnormal = lacks_from.is_some() || !is_where_it_was || !is_end;
+            self.is_abnormal = !damaged.is_empty() || !is_where_it_was || !is_end;
         }
         if self.is_abnormal {
             let on_disk = known.ends.as_ref().map(|ends| PhysicalOffset(ends.position));
-            let lacks = self.queues.recover_all(true, on_disk)?;
-            lacks_from = lacks_from.into_iter().chain(lacks).min();
+            damaged.extend(self.queues.recover_all(true, on_disk)?);
+        }
+        let mut lacks_from = None;
+        for queue in damaged {
+            let from = self.sound_end(&queue)?;
+            lacks_from = Some(lacks_from.map_or(from, |other: i64| other.min(from)));
         }
         let lost = known.ends.as_ref().and_then(|ends| self.lost_from(ends));
         self.is_abnormal |= lost.is_some();
-        Ok(lacks_from.map(|from| from.0).into_iter().chain(lost).min())
+        Ok(lacks_from.into_iter().chain(lost).min())
+    }
+
+    /// Takes units from the end of a damaged queue until one leads to its message. Returns where that ends in the log.
+    fn sound_end(&self, queue: &ConsumeQueue) -> Result<i64, OpenError> {
+        while !rebuild::is_last_right(&self.files, queue)? {
+            queue.drop_last()?;
+        }
+        let log_begin = self.files.first().map_or(0, MappedFile::base);
+        Ok(queue.max_physical_offset().map_or(log_begin, |offset| offset.0))
     }
 
     /// Where the log has to be read from for queues that have lost units since `ends` was written.

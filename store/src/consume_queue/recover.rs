@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use boostermq_remoting::offsets::PhysicalOffset;
+use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 
 use super::storage::Tail;
 use super::unit::UNIT_SIZE_I64;
@@ -23,19 +23,15 @@ impl ConsumeQueue {
     /// reading units and zeroing what follows the first damage: from the first one of a record past `on_disk` on, where
     /// known, before which everything is on disk; of the last three files at most.
     ///
-    /// Returns where the log has to be read from at least when units were there that cannot be right, or a file is missing:
-    /// what came after is taken away, to be built again.
+    /// Returns whether units were there that cannot be right, or a file is missing: what came after is taken away, to be built
+    /// again.
     ///
     /// # Errors
     /// [`QueueError::File`].
-    pub(crate) fn recover(
-        &self,
-        is_thorough: bool,
-        on_disk: Option<PhysicalOffset>,
-    ) -> Result<Option<PhysicalOffset>, QueueError> {
+    pub(crate) fn recover(&self, is_thorough: bool, on_disk: Option<PhysicalOffset>) -> Result<bool, QueueError> {
         let mut tail = self.tail.lock();
         if tail.files.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         let size = self.files.file_size();
         // The readers below ask the files for everything before the buffer.
@@ -53,13 +49,13 @@ impl ConsumeQueue {
             tail.has_gap &= lost.is_none();
             // After a crash of the process alone the bytes are there, but nobody has forced them onto the disk.
             self.end_at(&mut tail, end, scan_start.min(end))?;
-            return Ok(is_damaged.then_some(PhysicalOffset(tail.physical_end)));
+            return Ok(is_damaged);
         };
         if self.base_of(end) + size < files_end {
             self.cut_files(&mut tail, end)?;
         }
         self.end_at(&mut tail, end, end)?;
-        Ok(None)
+        Ok(false)
     }
 
     /// Makes the queue end at `end`, where its files were found to end; they are on disk up to `synced`.
@@ -203,7 +199,10 @@ impl ConsumeQueue {
     /// [`QueueError::File`].
     pub(crate) fn correct_min(&self, min_physical: PhysicalOffset) -> Result<(), QueueError> {
         let tail = self.tail.lock();
-        let is_kept = |found: Option<(i64, Unit)>| found.is_none_or(|(_, unit)| unit.physical_offset >= min_physical);
+        // A damaged unit says nothing about where its message is.
+        let is_kept = |found: Option<(i64, Unit)>| {
+            found.is_none_or(|(_, unit)| !unit.is_plausible() || unit.physical_offset >= min_physical)
+        };
         let mut low = self.min_offset().0 * UNIT_SIZE_I64;
         let mut high = tail.end();
         if low >= high || self.unit_at(&tail, low)?.is_some_and(|unit| !unit.is_blank() && is_kept(Some((low, unit)))) {
@@ -242,6 +241,29 @@ impl ConsumeQueue {
             self.trim_extension(&tail)?;
         }
         Ok(is_expired)
+    }
+
+    /// The last unit, and its offset.
+    ///
+    /// # Errors
+    /// [`QueueError::File`].
+    pub(crate) fn last_unit(&self) -> Result<Option<(QueueOffset, Unit)>, QueueError> {
+        let tail = self.tail.lock();
+        let last = tail.end() - UNIT_SIZE_I64;
+        if last < self.min_offset().0 * UNIT_SIZE_I64 {
+            return Ok(None);
+        }
+        Ok(self.unit_at(&tail, last)?.map(|unit| (QueueOffset(last / UNIT_SIZE_I64), unit)))
+    }
+
+    /// Takes the last unit away.
+    ///
+    /// # Errors
+    /// [`QueueError::File`].
+    pub(crate) fn drop_last(&self) -> Result<(), QueueError> {
+        let mut tail = self.tail.lock();
+        let last = tail.end() - UNIT_SIZE_I64;
+        if last >= self.min_offset().0 * UNIT_SIZE_I64 { self.cut(&mut tail, last) } else { Ok(()) }
     }
 
     /// Where the first message of the queue begins in the log; `None` without one.

@@ -157,8 +157,7 @@ impl QueueTable {
     }
 
     /// Finds the ends of all queues; `is_thorough` after a crash, when units of records before `on_disk` are known to be on
-    /// disk. Also sets every queue's next offset to its end. Returns where the log has to be read from at least, if damage
-    /// was found.
+    /// disk. Also sets every queue's next offset to its end. Returns the queues that were found damaged.
     ///
     /// # Errors
     /// [`QueueError::File`].
@@ -166,19 +165,20 @@ impl QueueTable {
         &self,
         is_thorough: bool,
         on_disk: Option<PhysicalOffset>,
-    ) -> Result<Option<PhysicalOffset>, QueueError> {
-        let mut lacks_from: Option<PhysicalOffset> = None;
+    ) -> Result<Vec<Arc<ConsumeQueue>>, QueueError> {
+        let mut damaged = Vec::new();
         for queue in self.queues() {
-            if let Some(from) = queue.recover(is_thorough, on_disk)? {
+            let is_damaged = queue.recover(is_thorough, on_disk)?;
+            queue.set_next_offset(queue.max_offset());
+            if is_damaged {
                 tracing::warn!(
                     ?queue,
                     "this consume queue is damaged after its end, and is built again from the commit log"
                 );
-                lacks_from = Some(lacks_from.map_or(from, |other| other.min(from)));
+                damaged.push(queue);
             }
-            queue.set_next_offset(queue.max_offset());
         }
-        Ok(lacks_from)
+        Ok(damaged)
     }
 
     /// The furthest end of a record that any unit in the files tells of, sound or not; 0 without one. For queues that are loaded

@@ -50,7 +50,7 @@ impl Unit {
     }
 
     /// True for what may stand in front of a queue's end; zeros and damage may not.
-    pub(super) const fn is_plausible(&self) -> bool {
+    pub(crate) const fn is_plausible(&self) -> bool {
         self.physical_offset.0 >= 0 && self.size > 0 && self.size <= BLANK_SIZE
     }
 

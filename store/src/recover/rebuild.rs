@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use boostermq_remoting::message::record::Record;
+use boostermq_remoting::names::{LMQ_PREFIX, QueueId};
 use boostermq_remoting::offsets::QueueOffset;
 
 use crate::commit_log::{Found, Seen, has_queue_offset, look};
@@ -79,8 +80,15 @@ impl<'a> Rebuild<'a> {
             return if self.compares { self.compare(&queue, record) } else { Ok(None) };
         }
         if !self.follows(&queue, record) {
-            // Of a queue that was deleted, and begun anew further on.
-            return Ok(None);
+            if is_last_right(self.files, &queue)? {
+                // Of a queue that was deleted, and begun anew further on.
+                return Ok(None);
+            }
+            queue.drop_last()?;
+            self.forget_windows();
+            let end = queue.max_physical_offset().map_or(0, |end| end.0);
+            // What was taken away has been passed already, unless the scan saw everything: then this is a record after it.
+            return if self.start.is_some() { Err(Broken::Behind(end)) } else { self.take(seen) };
         }
         // A queue without any message begins where it is found to. One that has some lacks others, unless the scan has seen
         // everything since its last: then they are damaged.
@@ -127,19 +135,19 @@ impl<'a> Rebuild<'a> {
                 )));
             }
         }
-        self.windows.clear();
-        self.windows.resize_with(WINDOWS, Window::default);
+        self.forget_windows();
         self.builder.push(record)?;
         Ok(None)
     }
 
+    fn forget_windows(&mut self) {
+        self.windows.clear();
+        self.windows.resize_with(WINDOWS, Window::default);
+    }
+
     /// Whether the record that `unit` points to has the same place in the same queue as `record`.
     fn is_of(&self, record: &Record<'_>, unit: &Unit) -> bool {
-        let at = unit.physical_offset.0;
-        let file = self.files.iter().find(|file| (file.base()..file.limit()).contains(&at));
-        let Some(Found::Record(other)) = file.map(|file| look(file, at, true)) else { return false };
-        (other.topic(), other.queue_id(), other.queue_offset())
-            == (record.topic(), record.queue_id(), record.queue_offset())
+        leads_to(self.files, unit, record.topic(), record.queue_id(), record.queue_offset())
     }
 
     /// The unit at an offset, read with those that follow it: the next records want them.
@@ -156,4 +164,20 @@ impl<'a> Rebuild<'a> {
         window.from = at.0;
         Ok(window.units.first().copied())
     }
+}
+
+/// Whether the last unit of a queue leads to its message, or there is none, or it is blank.
+pub(super) fn is_last_right(files: &[MappedFile], queue: &ConsumeQueue) -> Result<bool, QueueError> {
+    let Some((offset, unit)) = queue.last_unit()? else { return Ok(true) };
+    Ok(unit.is_blank() || leads_to(files, &unit, queue.topic().as_str(), queue.queue_id(), offset))
+}
+
+/// Whether a sound record stands where `unit` says, and has this place in this queue. Queues of light topics share their messages
+/// with others: there it only has to be sound.
+fn leads_to(files: &[MappedFile], unit: &Unit, topic: &str, queue_id: QueueId, offset: QueueOffset) -> bool {
+    let at = unit.physical_offset.0;
+    let file = files.iter().find(|file| (file.base()..file.limit()).contains(&at));
+    let Some(Found::Record(record)) = file.map(|file| look(file, at, true)) else { return false };
+    topic.starts_with(LMQ_PREFIX)
+        || (record.topic(), record.queue_id(), record.queue_offset()) == (topic, queue_id, offset)
 }
