@@ -130,11 +130,15 @@ impl House {
             // Not past what is on disk of the log itself: after a loss of power it would end before.
             let position = position.min(self.log.flushed());
             // Before the checkpoint says so: ends that are older than it are not believed.
-            if let Err(error) = self.queues.write_ends(PhysicalOffset(position)) {
-                tracing::warn!(%error, "a start after a crash would read more of the commit log than usual");
+            match self.queues.write_ends(PhysicalOffset(position)) {
+                Ok(()) => {
+                    self.checkpoint.set(Field::QueuePhysicalOffset, position);
+                    self.checkpoint.raise(Field::QueueTimestamp, store_timestamp.min(self.flushed_timestamp()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a start after a crash would read more of the commit log than usual");
+                }
             }
-            self.checkpoint.set(Field::QueuePhysicalOffset, position);
-            self.checkpoint.raise(Field::QueueTimestamp, store_timestamp.min(self.flushed_timestamp()));
         }
         if let Ok(Some(timestamp)) = index {
             self.checkpoint.raise(Field::IndexTimestamp, timestamp);

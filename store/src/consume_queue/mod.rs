@@ -304,6 +304,10 @@ impl ConsumeQueue {
     /// The work of [`ConsumeQueue::flush`]. Returns whether nothing is left to do.
     fn flush_busy(&self, sync: bool) -> Result<bool, QueueError> {
         let unsynced = self.write_buffered()?;
+        if sync && std::mem::take(&mut self.tail.lock().has_new_names) {
+            // A file without its name is lost, and what it held may have left the log when that is found out.
+            self.sync_names().inspect_err(|_| self.tail.lock().has_new_names = true)?;
+        }
         let Range { start, end } = unsynced;
         if end > start && (sync || end - start >= SYNC_LEAST_BYTES) {
             self.sync_extension()?;
@@ -331,11 +335,13 @@ impl ConsumeQueue {
         if unsynced.is_err() {
             self.is_busy.store(true, Ordering::Release);
         }
+        self.tail.lock().has_new_names &= unsynced.is_err();
         unsynced.map(Some)
     }
 
     /// The second half of a flush whose sync serves many queues. With `is_synced`, all of `unsynced` is on disk.
     pub(crate) fn end_flush(&self, unsynced: Range<i64>, is_synced: bool) {
+        self.tail.lock().has_new_names |= !is_synced;
         if !is_synced || !self.note_synced(unsynced) {
             self.is_busy.store(true, Ordering::Release);
         }
@@ -359,7 +365,7 @@ impl ConsumeQueue {
         if tail.synced == range.start {
             tail.synced = range.end.min(tail.written);
         }
-        tail.buffer.capacity() == 0 && tail.synced == tail.written
+        tail.buffer.capacity() == 0 && tail.synced == tail.written && !tail.has_new_names
     }
 
     /// Deletes the queue's folder. What is pushed afterwards is dropped.

@@ -27,6 +27,8 @@ pub(super) struct Tail {
     pub(super) files: Range<i64>,
     /// A file is missing between these.
     pub(super) has_gap: bool,
+    /// Names of files or folders may not be on disk.
+    pub(super) has_new_names: bool,
     /// Where the last message ends in the commit log; 0 without one.
     pub(super) physical_end: i64,
     /// The first message, where it was looked up last: its offset, and where it begins in the commit log.
@@ -133,7 +135,13 @@ impl ConsumeQueue {
     }
 
     /// Writes `bytes` at `position`, making files as needed.
-    fn write(&self, files: &mut Range<i64>, mut position: i64, mut bytes: &[u8]) -> Result<(), QueueError> {
+    fn write(
+        &self,
+        files: &mut Range<i64>,
+        has_new_names: &mut bool,
+        mut position: i64,
+        mut bytes: &[u8],
+    ) -> Result<(), QueueError> {
         let size = self.files.file_size();
         while !bytes.is_empty() {
             let base = self.base_of(position);
@@ -143,8 +151,10 @@ impl ConsumeQueue {
                 .open_or_create(self.key(base), || self.file_path(base))
                 .and_then(|file| file.write_all_at(now, (position - base).cast_unsigned()))
                 .map_err(QueueError::io("writing", self.file_path(base)))?;
-            *files =
+            let with_it =
                 if files.is_empty() { base..base + size } else { files.start.min(base)..files.end.max(base + size) };
+            *has_new_names |= *files != with_it;
+            *files = with_it;
             position += i64::try_from(now.len()).unwrap_or_default();
             bytes = later;
         }
@@ -153,7 +163,7 @@ impl ConsumeQueue {
 
     /// Writes over units that stand in the files, and has them synced with the next ones.
     pub(super) fn write_over(&self, tail: &mut Tail, position: i64, bytes: &[u8]) -> Result<(), QueueError> {
-        self.write(&mut tail.files, position, bytes)?;
+        self.write(&mut tail.files, &mut tail.has_new_names, position, bytes)?;
         tail.synced = tail.synced.min(position);
         self.is_busy.store(true, Ordering::Release);
         Ok(())
@@ -161,9 +171,9 @@ impl ConsumeQueue {
 
     /// Writes what the buffer holds and the files do not.
     pub(super) fn spill(&self, tail: &mut Tail) -> Result<(), QueueError> {
-        let Tail { buffer, buffer_start, written, files, .. } = tail;
+        let Tail { buffer, buffer_start, written, files, has_new_names, .. } = tail;
         let unwritten = usize::try_from(*written - *buffer_start).ok().and_then(|start| buffer.get(start..));
-        self.write(files, *written, unwritten.unwrap_or_default())?;
+        self.write(files, has_new_names, *written, unwritten.unwrap_or_default())?;
         tail.written = tail.end();
         Ok(())
     }
@@ -219,7 +229,7 @@ impl ConsumeQueue {
         while from < to {
             let wanted = usize::try_from(to - from).unwrap_or(blanks.len()).min(blanks.len());
             let now = blanks.get(..wanted).unwrap_or(&blanks);
-            self.write(&mut tail.files, from, now)?;
+            self.write(&mut tail.files, &mut tail.has_new_names, from, now)?;
             from += i64::try_from(now.len()).unwrap_or_default();
         }
         Ok(())
@@ -282,6 +292,20 @@ impl ConsumeQueue {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Forces the names of files and folders onto the disk. Called without the lock.
+    pub(super) fn sync_names(&self) -> Result<(), QueueError> {
+        let folder = self.folder();
+        // The queue's own, its topic's, and the one of all.
+        for folder in folder.ancestors().take(3) {
+            match store_io::sync_dir(folder) {
+                // Deleted meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                other => other.map_err(QueueError::io("syncing the folder", folder))?,
+            }
+        }
+        Ok(())
     }
 
     /// Forces the files that hold the bytes from `from` to `to` onto the disk. Called without the lock.

@@ -35,9 +35,11 @@ use boostermq_remoting::offsets::PhysicalOffset;
 use parking_lot::Mutex;
 
 use crate::allocate::Room;
+use crate::checkpoint::Field;
 use crate::clock::Clock;
 use crate::consume_queue::{ConsumeQueue, QueueError};
 use crate::disk::{self, Fullness};
+use crate::error::CloseError;
 use crate::health::Trouble;
 use crate::housekeeping::House;
 use crate::mapped_file::MappedFile;
@@ -190,6 +192,15 @@ impl Retention {
         deleted
     }
 
+    /// As [`Retention::look`], as if that many percent of the disk were in use.
+    #[cfg(test)]
+    pub(crate) fn look_as_if_used(&self, percent: u32) -> u32 {
+        *self.used.lock() = Some(Box::new(move || percent));
+        let deleted = self.look();
+        *self.used.lock() = None;
+        deleted
+    }
+
     /// Moves the times of files along with a clock that was set.
     fn move_times(&self, work: &mut Work) {
         work.unmoved_ms = work.unmoved_ms.saturating_add(self.house.time.take_set_by_ms());
@@ -215,6 +226,15 @@ impl Retention {
         while let Some(file) = house.log.oldest_before(house.dispatcher.position().0) {
             let written_ms = age::written_ms(file.path()).unwrap_or(found.now_ms);
             let Some(reason) = options.decide(found, written_ms, deleted) else { break };
+            if let Err(error) = self.keep_queues(file.limit()) {
+                if self.not_deleted.is_due() {
+                    tracing::error!(%error, "consume queues cannot be written to disk; expired files of the log stay until they can");
+                }
+                // A full disk may be why, and then only this makes room.
+                if reason == Reason::Expired && found.room == Room::Enough {
+                    break;
+                }
+            }
             if let Err(error) = house.log.remove_oldest(&file) {
                 if self.not_deleted.is_due() {
                     tracing::error!(%error, "an old commit log file cannot be deleted");
@@ -238,6 +258,18 @@ impl Retention {
             );
         }
         deleted
+    }
+
+    /// Has the units of records before `end` on disk. Once the log has gone nothing can bring them back after a loss of power, and
+    /// their queues would give offsets again that others had.
+    fn keep_queues(&self, end: i64) -> Result<(), CloseError> {
+        let house = &self.house;
+        if house.checkpoint.value(Field::QueuePhysicalOffset) >= end {
+            return Ok(());
+        }
+        house.flush_derived(true)?;
+        let kept = house.checkpoint.value(Field::QueuePhysicalOffset);
+        if kept >= end { Ok(()) } else { Err(CloseError::Behind { behind: end - kept }) }
     }
 
     fn tell(&self, file: &MappedFile, reason: Reason, found: Found) {
