@@ -16,13 +16,20 @@
 //! - files are given their blocks before they are mapped (`fallocate`), so a write cannot fault on a full disk; into the log
 //!   nothing is written through a map at all, because on a disk that failed that would fault all the same.
 //!
+//! What a map cannot do is report an error: where the disk fails to read, or somebody else shortened the file, an access raises SIGBUS.
+//! A handler then names the file on standard error and ends the process with [`EXIT_FAULT`]: nobody is served what was not
+//! read, and the next start recovers. The system calls that send mapped bytes return an error instead, to that client alone.
+//!
 //! Never here: what the bytes mean, which file to open, when to flush.
 //!
 //! Upstream: `DefaultMappedFile`, `IndexFile`, `StoreCheckpoint`.
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -49,9 +56,105 @@ pub(crate) enum RegionError {
     },
 }
 
-fn map(file: &File, length: usize) -> io::Result<MmapRaw> {
+/// Exit code of a process in which a mapped file could not be read (`EX_IOERR` of sysexits.h).
+pub(crate) const EXIT_FAULT: i32 = 74;
+/// Maps that can be named at once; a fault in one more ends the process without a word.
+const NAMED_MAPS: usize = 2048;
+/// Bytes of a name: the end of the path.
+const NAME_LENGTH: usize = 96;
+
+/// A map, and what a fault in it is told by.
+struct NamedMap {
+    map: MmapRaw,
+    name: Option<&'static MapName>,
+}
+
+/// What the handler of SIGBUS reads: atomics only, because it may run at any moment.
+struct MapName {
+    /// Address of the map; 0 for a free place.
+    begin: AtomicUsize,
+    length: AtomicUsize,
+    name: [AtomicU8; NAME_LENGTH],
+}
+
+static NAMES: [MapName; NAMED_MAPS] = [const {
+    MapName { begin: AtomicUsize::new(0), length: AtomicUsize::new(0), name: [const { AtomicU8::new(0) }; NAME_LENGTH] }
+}; NAMED_MAPS];
+
+impl NamedMap {
+    /// Notes down which file `map` is of.
+    fn new(map: MmapRaw, file: &File) -> Self {
+        static HANDLER: Once = Once::new();
+        HANDLER.call_once(handle_faults);
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();
+        let path = path.as_os_str().as_bytes();
+        let end = path.get(path.len().saturating_sub(NAME_LENGTH)..).unwrap_or_default();
+        let begin = map.as_ptr() as usize;
+        let is_taken =
+            |place: &&MapName| place.begin.compare_exchange(0, begin, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        let place = NAMES.iter().find(is_taken);
+        if let Some(place) = place {
+            let bytes = end.iter().copied().chain(std::iter::repeat(0));
+            place.name.iter().zip(bytes).for_each(|(cell, byte)| cell.store(byte, Ordering::Relaxed));
+            place.length.store(map.len(), Ordering::Release);
+        }
+        Self { map, name: place }
+    }
+}
+
+impl Drop for NamedMap {
+    fn drop(&mut self) {
+        if let Some(place) = self.name {
+            place.length.store(0, Ordering::Release);
+            place.begin.store(0, Ordering::Release);
+        }
+    }
+}
+
+/// Has SIGBUS handled by [`on_fault`], for the whole process.
+fn handle_faults() {
+    // SAFETY: a zeroed `sigaction` is a valid one, with an empty mask; the handler has the signature that SA_SIGINFO asks for, and
+    // does nothing that a handler may not. SA_ONSTACK: it needs no room on a stack that may be full.
+    #[expect(unsafe_code, reason = "installing a signal handler; see SAFETY")]
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_fault as extern "C" fn(_, _, _) as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        libc::sigaction(libc::SIGBUS, &raw const action, std::ptr::null_mut());
+    }
+}
+
+/// Names the file and ends the process. For a fault elsewhere: gives the signal back to the system, which raises it again.
+extern "C" fn on_fault(_signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    // SAFETY: the system calls this with a valid `info` of SIGBUS, which has an address. `write`, `_exit` and `signal` may be called in a
+    // handler, and the bytes written are live: one static text, and a copy on this stack.
+    #[expect(unsafe_code, reason = "what a signal handler does; see SAFETY")]
+    unsafe {
+        let address = (*info).si_addr() as usize;
+        let holds_it = |place: &&MapName| {
+            let begin = place.begin.load(Ordering::Acquire);
+            begin != 0 && address.wrapping_sub(begin) < place.length.load(Ordering::Acquire)
+        };
+        let Some(place) = NAMES.iter().find(holds_it) else {
+            libc::signal(libc::SIGBUS, libc::SIG_DFL);
+            return;
+        };
+        let mut name = [0; NAME_LENGTH];
+        for (byte, cell) in name.iter_mut().zip(&place.name) {
+            *byte = cell.load(Ordering::Relaxed);
+        }
+        let length = name.iter().position(|byte| *byte == 0).unwrap_or(NAME_LENGTH);
+        let say = |text: &[u8]| libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len());
+        say(b"\nFATAL: this file of the store cannot be read: ");
+        say(name.get(..length).unwrap_or_default());
+        say(b"\nIts disk fails, or somebody made it shorter. The process ends; look at the kernel's log, check the disk, and start again.\n");
+        libc::_exit(EXIT_FAULT);
+    }
+}
+
+fn map(file: &File, length: usize) -> io::Result<NamedMap> {
     check_length(file, length)?;
-    MmapOptions::new().len(length).map_raw(file)
+    Ok(NamedMap::new(MmapOptions::new().len(length).map_raw(file)?, file))
 }
 
 fn check_length(file: &File, length: usize) -> io::Result<()> {
@@ -66,18 +169,18 @@ fn check_length(file: &File, length: usize) -> io::Result<()> {
 }
 
 /// As [`map`], but what is written to the map stays in this process.
-fn map_private(file: &File, length: usize) -> io::Result<MmapRaw> {
+fn map_private(file: &File, length: usize) -> io::Result<NamedMap> {
     check_length(file, length)?;
     // SAFETY: the map is private, so writes to it change no file. That no one else changes the file under it is the contract of this
     // module: the one who maps holds the store's lock, here to read.
     #[expect(unsafe_code, reason = "a private map of a file; see SAFETY")]
     let map = unsafe { MmapOptions::new().len(length).map_copy(file) }?;
-    Ok(map.into())
+    Ok(NamedMap::new(map.into(), file))
 }
 
 /// A mapped file that only grows: bytes below [`AppendRegion::published`] never change.
 pub(crate) struct AppendRegion {
-    map: MmapRaw,
+    map: NamedMap,
     /// End of the bytes that readers may see. Stored with `Release` after the bytes are written.
     published: AtomicUsize,
 }
@@ -104,7 +207,7 @@ impl AppendRegion {
 
     /// Size in bytes.
     pub(crate) fn len(&self) -> usize {
-        self.map.len()
+        self.map.map.len()
     }
 
     /// End of the bytes that readers may see.
@@ -123,7 +226,7 @@ impl AppendRegion {
         // only (`MappedFile::write` checks it), and `reset_published`, the one function that lowers it, needs `&mut self`,
         // which the borrow returned here excludes.
         #[expect(unsafe_code, reason = "lending mapped bytes; see SAFETY")]
-        Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(position), length) })
+        Some(unsafe { std::slice::from_raw_parts(self.map.map.as_ptr().add(position), length) })
     }
 
     /// Lets readers see the bytes in `[from, to)`, where `from` must be the published end. They have been written into the mapped file
@@ -148,7 +251,7 @@ impl AppendRegion {
 /// A mapped file of big-endian cells that are rewritten in place. Cells are read and written one by one, through
 /// atomics, and never lent out, so readers and writers may meet freely.
 pub(crate) struct SlotRegion {
-    map: MmapRaw,
+    map: NamedMap,
 }
 
 impl SlotRegion {
@@ -170,20 +273,20 @@ impl SlotRegion {
 
     /// Size in bytes.
     pub(crate) fn len(&self) -> usize {
-        self.map.len()
+        self.map.map.len()
     }
 
     /// The four bytes at `position` as one atomic; `None` past the end or when `position` is no multiple of four.
     fn cell(&self, position: usize) -> Option<&AtomicU32> {
         let end = position.checked_add(4)?;
-        if end > self.map.len() || !position.is_multiple_of(4) {
+        if end > self.map.map.len() || !position.is_multiple_of(4) {
             return None;
         }
         // SAFETY: `end <= len` and `position % 4 == 0` were checked just above, and a map begins on a page boundary:
         // the four bytes lie inside the map and are aligned. All access to a SlotRegion goes through this function, so
         // every access is atomic and of one size. The map lives as long as `self`, and so does the reference.
         #[expect(unsafe_code, reason = "viewing mapped bytes as an atomic; see SAFETY")]
-        Some(unsafe { AtomicU32::from_ptr(self.map.as_mut_ptr().add(position).cast()) })
+        Some(unsafe { AtomicU32::from_ptr(self.map.map.as_mut_ptr().add(position).cast()) })
     }
 
     /// The big-endian `i32` at `position`; `None` past the end or off a multiple of four.
@@ -222,7 +325,7 @@ impl SlotRegion {
     /// # Errors
     /// What the system reports; the pages may or may not be on disk then.
     pub(crate) fn flush(&self) -> io::Result<()> {
-        self.map.flush()
+        self.map.map.flush()
     }
 }
 

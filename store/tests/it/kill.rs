@@ -19,6 +19,45 @@ fn options(root: &Path) -> StoreOptions {
     StoreOptions { flush_mode: FlushMode::Async, ..small_options(root, FILE_SIZE) }
 }
 
+/// Set for the process whose file is made shorter: the folder of its store.
+const READER: &str = "BOOSTERMQ_TEST_SHORTENED";
+
+/// The other process: reads a record that is no longer there. Does nothing in an ordinary run.
+#[test]
+fn reader() {
+    let Some(root) = std::env::var_os(READER) else { return };
+    let store = MessageStore::open(options(Path::new(&root)), Arc::new(SystemClock)).unwrap();
+    println!("open");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    println!("read {:?}", store.record_at(boostermq_remoting::offsets::PhysicalOffset(0)).map(|bytes| bytes.len()));
+}
+
+#[test]
+fn a23_a_file_that_is_shortened_while_it_is_mapped_ends_the_process_with_its_name() {
+    let test = TestStore::with(|root| options(root));
+    test.send("T", 0, &[7; 300]);
+    test.store.close().unwrap();
+    let dir = test.crash();
+    let mut reader = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kill::reader", "--nocapture", "--test-threads=1"])
+        .env(READER, dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(reader.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("open")));
+    let log = dir.path().join("commitlog/00000000000000000000");
+    std::fs::File::options().write(true).open(&log).unwrap().set_len(0).unwrap();
+    reader.stdin.take().unwrap().write_all(b"\n").unwrap();
+    assert!(!lines.any(|line| line.unwrap_or_default().contains("read")));
+    let ended = reader.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(74), "{ended:?}");
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains(log.to_str().unwrap()) && said.contains("check the disk"), "{said}");
+}
+
 /// What message `n` of queue `queue_id` holds.
 fn body(queue_id: u32, n: i64) -> Vec<u8> {
     format!("{queue_id}/{n} ").repeat(5 + n as usize % 40).into_bytes()
