@@ -28,6 +28,7 @@ use crate::metadata::{ConsumerOffsets, Groups, Topics};
 use crate::registration::Registration;
 use crate::schedule::DelaySchedule;
 use crate::stats::BrokerStats;
+use crate::takeover;
 use crate::transaction::Transactions;
 
 /// What all connections of a broker may hold in buffers: beyond it, the connection that asks for more is closed.
@@ -150,6 +151,7 @@ impl Broker {
         let backlog = settings.broker.server.server_socket_backlog;
         let main = bind(SocketAddr::new(listen_ip, port), backlog)?;
         let fast = bind(SocketAddr::new(listen_ip, port - 2), backlog)?;
+        takeover::check(&settings)?;
         let arrivals = Arc::new(Arrivals::default());
         let mut options = StoreOptions::from(&settings.store);
         options.consume_queue_open_files = options.consume_queue_open_files.min(queue_files());

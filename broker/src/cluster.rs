@@ -161,7 +161,7 @@ fn embedded_name_server(machine: &Machine) -> anyhow::Result<NamesrvConfig> {
     Ok(config)
 }
 
-fn read_file(path: Option<&Path>) -> anyhow::Result<Properties> {
+pub(crate) fn read_file(path: Option<&Path>) -> anyhow::Result<Properties> {
     let Some(path) = path else { return Ok(Properties::new()) };
     let bytes =
         std::fs::read(path).with_context(|| format!("the configuration file {} cannot be read", path.display()))?;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod broker;
+pub mod check_store;
 mod clients;
 pub mod cluster;
 pub mod config;
@@ -16,4 +17,5 @@ mod routes;
 mod schedule;
 mod service;
 mod stats;
+mod takeover;
 mod transaction;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use boostermq_broker::cluster;
+use boostermq_broker::{check_store, cluster};
 use clap::Parser;
 
 /// A broker that takes the place of RocketMQ's.
@@ -24,10 +24,17 @@ struct Flags {
     /// Prints the settings that operators change most, and ends.
     #[arg(short = 'm', long = "printImportantConfig")]
     print_important_config: bool,
+    /// Says what a start would recover, cut, build again or refuse, changes nothing, and ends; the status is 0 when a start would
+    /// succeed.
+    #[arg(long = "check-store")]
+    check_store: bool,
 }
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
+    if flags.check_store {
+        return status(check_store::run(flags.config_file));
+    }
     let start = cluster::Start {
         config_file: flags.config_file,
         namesrv_addr: flags.namesrv_addr,
@@ -37,8 +44,13 @@ fn main() -> ExitCode {
             _ => None,
         },
     };
-    match cluster::run(start) {
-        Ok(()) => ExitCode::SUCCESS,
+    status(cluster::run(start).map(|()| true))
+}
+
+fn status(result: anyhow::Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("mqbroker: {error:#}");
             ExitCode::FAILURE

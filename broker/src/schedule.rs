@@ -57,13 +57,16 @@ pub(crate) fn append_real_destination(properties: &mut Vec<u8>, topic: &str, que
     append(properties, property::REAL_QID, &queue_id.to_string());
 }
 
-/// `delayOffset.json`.
+/// What stands in [`FILE`].
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct DelayOffsets {
+pub(crate) struct DelayOffsets {
     data_version: DataVersion,
     offset_table: BTreeMap<i32, i64>,
 }
+
+/// Name of the file that holds how far the levels have come.
+pub(crate) const FILE: &str = "delayOffset.json";
 
 /// How far every level has come.
 pub(crate) struct DelaySchedule {
@@ -82,7 +85,7 @@ struct Level {
 impl DelaySchedule {
     /// Reads how far the levels had come. What lies outside a queue is corrected when it is read.
     pub(crate) fn load(config_dir: &Path, delays: &[Duration]) -> Result<Self, MetadataError> {
-        let file = MetadataFile::new(config_dir, "delayOffset.json");
+        let file = MetadataFile::new(config_dir, FILE);
         let offsets: DelayOffsets = file.load()?.unwrap_or_default();
         let next = |level: usize| offsets.offset_table.get(&(level as i32 + 1)).copied().unwrap_or(0);
         let levels =

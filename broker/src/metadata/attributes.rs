@@ -68,10 +68,18 @@ const fn attribute(key: &'static str, changeable: bool, values: Values) -> Attri
 /// Key of the attribute that says what kind of messages a topic takes.
 pub(crate) const MESSAGE_TYPE: &str = "message.type";
 
+/// Key of the attribute that says what kind of queues a topic has, and the only kind that is served.
+pub(crate) const QUEUE_TYPE: &str = "queue.type";
+pub(crate) const SIMPLE_QUEUES: &str = "SimpleCQ";
+/// Key of the attribute that says how old messages go, and the only way that is served.
+pub(crate) const CLEANUP_POLICY: &str = "cleanup.policy";
+pub(crate) const DELETING: &str = "DELETE";
+
 /// Attributes of topics.
 pub(crate) const OF_TOPICS: &[Attribute] = &[
-    attribute("queue.type", false, Values::OneOf(&["BatchCQ", "SimpleCQ"])),
-    attribute("cleanup.policy", false, Values::OneOf(&["DELETE", "COMPACTION"])),
+    // BatchCQ and COMPACTION are refused: a topic made with them could be served neither here nor, later, by a Java broker.
+    attribute(QUEUE_TYPE, false, Values::OneOf(&[SIMPLE_QUEUES])),
+    attribute(CLEANUP_POLICY, false, Values::OneOf(&[DELETING])),
     attribute(
         MESSAGE_TYPE,
         true,
@@ -219,7 +227,9 @@ mod tests {
             (Some("message.type=FIFO"), "", Ok("message.type=FIFO")),
             (Some("queue.type=SimpleCQ"), "+queue.type=BatchCQ", Err(E::Unchangeable(key("queue.type")))),
             (Some("queue.type=SimpleCQ"), "-queue.type=", Err(E::Unchangeable(key("queue.type")))),
-            (Some(""), "+queue.type=BatchCQ", Ok("queue.type=BatchCQ")),
+            (Some(""), "+queue.type=SimpleCQ", Ok("queue.type=SimpleCQ")),
+            (Some(""), "+queue.type=BatchCQ", Err(E::NotInSet(key("[SimpleCQ]")))),
+            (Some(""), "+cleanup.policy=COMPACTION", Err(E::NotInSet(key("[DELETE]")))),
             (Some("color=red"), "+message.type=FIFO", Ok("color=red,message.type=FIFO")),
             (Some(""), "message.type=FIFO", Err(E::Sign(key("message.type")))),
             (Some(""), "+a-b=1", Err(E::Name)),

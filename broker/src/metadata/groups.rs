@@ -27,6 +27,9 @@ use super::attributes::{self, AttributeError};
 use super::{MetadataError, MetadataFile};
 use crate::config::Settings;
 
+/// The file of the groups.
+pub(crate) const FILE: &str = "subscriptionGroup.json";
+
 /// Groups that a broker has from its first start (RocketMQ 5.5.0).
 const BOOT_GROUPS: [&str; 8] = [
     "TOOLS_CONSUMER",
@@ -119,7 +122,7 @@ impl Groups {
     /// # Errors
     /// [`MetadataError`] when neither the file nor its backup can be read.
     pub(crate) fn load(dir: &Path, settings: Live<Settings>, clock: Arc<dyn Clock>) -> Result<Self, MetadataError> {
-        let file = MetadataFile::new(dir, "subscriptionGroup.json");
+        let file = MetadataFile::new(dir, FILE);
         let stored: Option<SubscriptionGroupWrapper> = file.load()?;
         let mut table = match stored {
             Some(stored) => GroupTable {

@@ -13,9 +13,9 @@ mod persist;
 mod tests;
 mod topics;
 
-pub(crate) use attributes::{MESSAGE_TYPE, parse_attributes};
-pub(crate) use groups::{GroupChangeError, Groups, is_system_group};
-pub(crate) use offsets::ConsumerOffsets;
+pub(crate) use attributes::{CLEANUP_POLICY, DELETING, MESSAGE_TYPE, QUEUE_TYPE, SIMPLE_QUEUES, parse_attributes};
+pub(crate) use groups::{FILE as GROUPS_FILE, GroupChangeError, Groups, is_system_group};
+pub(crate) use offsets::{ConsumerOffsets, file_name as offsets_file};
 pub(crate) use periodic::{SaveFailures, persist_periodically};
-pub(crate) use persist::{MetadataError, MetadataFile};
-pub(crate) use topics::{TopicChange, TopicChangeError, TopicTable, Topics};
+pub(crate) use persist::{Chosen, MetadataError, MetadataFile};
+pub(crate) use topics::{FILE as TOPICS_FILE, TopicChange, TopicChangeError, TopicTable, Topics};

@@ -35,10 +35,10 @@ use parking_lot::Mutex;
 use super::{MetadataError, MetadataFile};
 use crate::config::Settings;
 
-/// The file of the offsets.
-pub(crate) const FILE: &str = "consumerOffset.json";
-/// The file that takes its place where there are light queues.
-pub(crate) const FILE_WITH_LIGHT_QUEUES: &str = "lmqConsumerOffset.json";
+/// The file of the offsets; another one where there are light queues.
+pub(crate) fn file_name(settings: &Settings) -> &'static str {
+    if settings.store.enable_lmq { "lmqConsumerOffset.json" } else { "consumerOffset.json" }
+}
 
 /// Offsets of a topic by queue.
 pub(crate) type QueueOffsets = BTreeMap<u32, i64>;
@@ -109,8 +109,7 @@ impl ConsumerOffsets {
     /// # Errors
     /// [`MetadataError`] when neither the file nor its backup can be read.
     pub(crate) fn load(dir: &Path, settings: Live<Settings>, clock: Arc<dyn Clock>) -> Result<Self, MetadataError> {
-        let has_light_queues = settings.read().store.enable_lmq;
-        let file = MetadataFile::new(dir, if has_light_queues { FILE_WITH_LIGHT_QUEUES } else { FILE });
+        let file = MetadataFile::new(dir, file_name(&settings.read()));
         let stored: Option<ConsumerOffsetSerializeWrapper> = file.load()?;
         let version = stored.as_ref().map_or_else(|| DataVersion::new(clock.now_ms()), |stored| stored.data_version);
         let (committed, pulled, kept) = file::into_tables(stored.unwrap_or_default());

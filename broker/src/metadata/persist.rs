@@ -65,6 +65,17 @@ enum Found<T> {
     Damaged(String),
 }
 
+/// The version of a file that counts.
+#[derive(Debug)]
+pub(crate) enum Chosen<T> {
+    /// There is none.
+    Nothing,
+    /// The file.
+    File(T),
+    /// Its backup, and what is wrong with the file; `None` when it is missing or empty.
+    Backup(T, Option<String>),
+}
+
 /// A file of metadata and how many changes it lacks.
 #[derive(Debug)]
 pub(crate) struct MetadataFile {
@@ -87,19 +98,14 @@ impl MetadataFile {
     /// [`MetadataError::Damaged`] when something is there and nothing of it can be read; [`MetadataError::Io`] when the
     /// file system does not let us read.
     pub(crate) fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, MetadataError> {
-        let backup = self.sibling("bak");
-        let why = match read::<T>(&self.path)? {
-            Found::Value(value) => return Ok(Some(value)),
-            Found::Nothing => None,
-            Found::Damaged(why) => Some(why),
-        };
-        match (read::<T>(&backup)?, why) {
-            (Found::Nothing, None) => Ok(None),
-            (Found::Value(value), None) => {
+        match self.choose()? {
+            Chosen::Nothing => Ok(None),
+            Chosen::File(value) => Ok(Some(value)),
+            Chosen::Backup(value, None) => {
                 tracing::warn!(file = %self.path.display(), "the file is missing or empty; its backup is used");
                 Ok(Some(value))
             }
-            (Found::Value(value), Some(why)) => {
+            Chosen::Backup(value, Some(why)) => {
                 let aside = self.sibling("damaged");
                 tracing::error!(
                     file = %self.path.display(), %why, kept_as = %aside.display(),
@@ -109,6 +115,23 @@ impl MetadataFile {
                 fs::rename(&self.path, &aside).map_err(MetadataError::at("moving aside", &self.path))?;
                 Ok(Some(value))
             }
+        }
+    }
+
+    /// Which version [`MetadataFile::load`] would read; changes nothing.
+    ///
+    /// # Errors
+    /// As [`MetadataFile::load`].
+    pub(crate) fn choose<T: DeserializeOwned>(&self) -> Result<Chosen<T>, MetadataError> {
+        let backup = self.sibling("bak");
+        let why = match read::<T>(&self.path)? {
+            Found::Value(value) => return Ok(Chosen::File(value)),
+            Found::Nothing => None,
+            Found::Damaged(why) => Some(why),
+        };
+        match (read::<T>(&backup)?, why) {
+            (Found::Nothing, None) => Ok(Chosen::Nothing),
+            (Found::Value(value), why) => Ok(Chosen::Backup(value, why)),
             (found, why) => Err(MetadataError::Damaged {
                 path: self.path.clone(),
                 why: why.unwrap_or_else(|| "it is missing or empty".to_owned()),
@@ -119,6 +142,11 @@ impl MetadataFile {
                 },
             }),
         }
+    }
+
+    /// Where the file stands.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Notes that the file no longer holds what it should.

@@ -36,6 +36,9 @@ pub(crate) const AUTO_CREATE_TOPIC: &str = "TBW102";
 /// Most queues of a topic that a client's send may ask for; more is an operator's decision.
 const AUTO_CREATED_QUEUES_MAX: i32 = 1024;
 
+/// The file of the topics.
+pub(crate) const FILE: &str = "topics.json";
+
 /// Why a topic was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TopicChangeError {
@@ -114,7 +117,7 @@ impl Topics {
     /// # Errors
     /// [`MetadataError`] when neither the file nor its backup can be read.
     pub(crate) fn load(dir: &Path, settings: Live<Settings>, clock: Arc<dyn Clock>) -> Result<Self, MetadataError> {
-        let file = MetadataFile::new(dir, "topics.json");
+        let file = MetadataFile::new(dir, FILE);
         let stored: Option<TopicConfigSerializeWrapper> = file.load()?;
         let mut table = match stored {
             Some(stored) => TopicTable {
