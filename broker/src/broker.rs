@@ -9,6 +9,7 @@ use boostermq_remoting::body::{DataVersion, SubscriptionGroupConfig};
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::config::Live;
 use boostermq_remoting::message::id::UniqueIdSource;
+use boostermq_remoting::message::record::Record;
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
 use boostermq_remoting::net::allowance;
 use boostermq_remoting::net::connection::Port;
@@ -112,6 +113,12 @@ impl ArrivalListener for Arrivals {
         let Some(broker) = self.broker.get().and_then(Weak::upgrade) else { return };
         broker.holds.arrived(&broker, arrival);
         broker.schedule.arrived(arrival.topic);
+    }
+
+    fn filter_bits(&self, record: &Record<'_>, bits: &mut Vec<u8>) {
+        if let Some(broker) = self.broker.get().and_then(Weak::upgrade) {
+            broker.filters.compute_bits(record, bits);
+        }
     }
 }
 

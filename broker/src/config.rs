@@ -4,7 +4,7 @@
 //! Upstream: `BrokerConfig`, `BrokerIdentity`.
 
 use boostermq_remoting::config::reasons::{
-    ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, ASSIGNMENT, COLD, CONTAINER, CONTROLLER, FILTER_BITS, HA,
+    ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, ASSIGNMENT, COLD, CONTAINER, CONTROLLER, HA,
     INSTALLATION, LAGGARD, LEGACY, LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE,
     REGISTRATION, REPLY, ROCKSDB, STATIC_SUBSCRIPTION, STATIC_TOPIC, TIMER, TRANSFER, UNREAD_ANSWERS,
 };
@@ -232,8 +232,9 @@ boostermq_remoting::config! {
         /// Filters messages of a retry topic by what their group wanted of the topics they came from, where it subscribes to
         /// the retry topic by an expression.
         filter_support_retry: bool = false, "filterSupportRetry", Live;
-        /// Computes at dispatch which groups want a message.
-        enable_calc_filter_bit_map: bool = false, "enableCalcFilterBitMap", Inert(FILTER_BITS);
+        /// Computes at dispatch which groups want a message; with enableConsumeQueueExt, old messages that nobody wants are then
+        /// not read.
+        enable_calc_filter_bit_map: bool = false, "enableCalcFilterBitMap", Live;
         /// Groups for which the filter bits are sized.
         expect_consumer_num_use_filter: u32 = 32, "expectConsumerNumUseFilter", Restart, 1..=20_000;
         /// False hits allowed in the filter bits.

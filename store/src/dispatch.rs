@@ -75,6 +75,12 @@ pub struct Arrival<'a> {
 pub trait ArrivalListener: Send + Sync {
     /// A message can be read from now on.
     fn arrived(&self, arrival: &Arrival<'_>);
+
+    /// Appends the filter bits of a message to `bits`, where somebody wants them computed. Asked before the message can be read, and
+    /// only where extension files keep them.
+    fn filter_bits(&self, record: &Record<'_>, bits: &mut Vec<u8>) {
+        let _ = (record, bits);
+    }
 }
 
 /// Why a walk along the log ended.
@@ -92,6 +98,8 @@ struct Lane {
     file: Option<Arc<MappedFile>>,
     /// The lane feeds the index, too: it is not behind.
     feeds_index: bool,
+    /// Filter bits of the record at hand.
+    bits: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -144,7 +152,7 @@ impl Dispatcher {
     /// [`OpenError::Thread`].
     pub(crate) fn start(parts: DispatchParts) -> Result<Self, OpenError> {
         let DispatchParts { log, queues, index, health, counters, mode, position, index_position } = parts;
-        let lane = Lane { queues, position, file: None, feeds_index: false };
+        let lane = Lane { queues, position, file: None, feeds_index: false, bits: Vec::new() };
         let shared = Arc::new(Shared {
             store_timestamp: AtomicI64::new(log.last_store_timestamp()),
             log,
@@ -378,7 +386,11 @@ impl Shared {
     }
 
     fn dispatch(&self, lane: &mut Lane, record: &Record<'_>) -> Result<(), QueueError> {
-        let pushed = lane.queues.push(record)?;
+        lane.bits.clear();
+        if let Some(listener) = self.listener.get().filter(|_| lane.queues.keeps_bits()) {
+            listener.filter_bits(record, &mut lane.bits);
+        }
+        let pushed = lane.queues.push_with_bits(record, &lane.bits)?;
         if lane.feeds_index {
             self.put_into_index(record);
         }

@@ -49,6 +49,18 @@ pub trait MessageFilter: Send + Sync {
     /// Whether a message with this tags code may be wanted. False leaves it out without a look at the record.
     fn matches_tags(&self, tags_code: i64) -> bool;
 
+    /// Whether [`MessageFilter::matches_bits`] is to be asked.
+    fn knows_bits(&self) -> bool {
+        false
+    }
+
+    /// Whether a message that was appended at `store_timestamp` and got these filter bits may be wanted. Asked where reading the
+    /// record may mean reading the disk. False leaves it out.
+    fn matches_bits(&self, store_timestamp: i64, bits: &[u8]) -> bool {
+        let _ = (store_timestamp, bits);
+        true
+    }
+
     /// Whether [`MessageFilter::matches_record`] is to be asked.
     fn needs_record(&self) -> bool {
         false
@@ -200,6 +212,8 @@ struct Walk<'a> {
     run: Option<(i64, i64)>,
     /// Records before this are gone with their file.
     gone_before: PhysicalOffset,
+    /// Filter bits of the unit at hand.
+    bits: Vec<u8>,
     last_physical: PhysicalOffset,
     outcome: GetOutcome,
 }
@@ -231,6 +245,7 @@ impl<'a> Walk<'a> {
             file: None,
             run: None,
             gone_before: PhysicalOffset(i64::MIN),
+            bits: Vec::new(),
             last_physical: log_end,
             outcome: GetOutcome::nothing(GetStatus::NoMatchedMessage, request.queue_offset, min, max),
         }
@@ -281,10 +296,11 @@ impl<'a> Walk<'a> {
         if unit.physical_offset < self.gone_before {
             return Step::Next;
         }
-        if let Some(filter) = self.request.filter
-            && !self.queue.tags_code(unit).is_none_or(|tags_code| filter.matches_tags(tags_code))
-        {
-            return self.pass_over(GetStatus::NoMatchedMessage);
+        if let Some(filter) = self.request.filter {
+            let is_wanted = self.queue.tags_code(unit).is_none_or(|tags_code| filter.matches_tags(tags_code));
+            if !is_wanted || (!is_cached && filter.knows_bits() && !self.may_be_wanted(filter, unit)) {
+                return self.pass_over(GetStatus::NoMatchedMessage);
+            }
         }
         let Some(unit) = self.lead(unit) else {
             // What lies before the log's begin went with its file, and so did all up to there.
@@ -300,6 +316,12 @@ impl<'a> Walk<'a> {
         }
         self.take(&unit, is_cached);
         Step::Next
+    }
+
+    /// What the filter bits of a unit say; without bits, nothing.
+    fn may_be_wanted(&mut self, filter: &dyn MessageFilter, unit: &Unit) -> bool {
+        let stored = self.queue.filter_bits(unit, &mut self.bits);
+        stored.is_none_or(|store_timestamp| filter.matches_bits(store_timestamp, &self.bits))
     }
 
     /// `unit`, if it leads to its record; the right one where it does not, as a queue is derived and what it says wrongly can be

@@ -50,6 +50,28 @@ impl Bloom {
         BloomPositions { bit_num: self.bits, bit_pos: (1..=self.hashes).map(position).collect() }
     }
 
+    /// No bits.
+    pub(crate) fn none(self, bits: &mut Vec<u8>) {
+        bits.clear();
+        bits.resize((self.bits / 8) as usize, 0);
+    }
+
+    /// Sets the bits at these positions.
+    pub(crate) fn set(positions: &BloomPositions, bits: &mut [u8]) {
+        for position in &positions.bit_pos {
+            if let Some(byte) = bits.get_mut((position / 8) as usize) {
+                *byte |= 1 << (position % 8);
+            }
+        }
+    }
+
+    /// True unless one of the positions is not set: then the group does not want the message. Bits of another size say nothing.
+    pub(crate) fn may_hold(positions: &BloomPositions, bits: &[u8]) -> bool {
+        let is_set =
+            |position: &u32| bits.get((position / 8) as usize).is_some_and(|byte| byte & 1 << (position % 8) != 0);
+        bits.len() * 8 != positions.bit_num as usize || positions.bit_pos.iter().all(is_set)
+    }
+
     /// True when the positions were computed with these sizes.
     pub(crate) fn fits(self, positions: &BloomPositions) -> bool {
         positions.bit_num == self.bits
@@ -106,6 +128,22 @@ mod tests {
             assert!(bloom.fits(&expected));
         }
         assert!(!Bloom::new(10, 32).fits(&bloom.positions("g", "t")));
+    }
+
+    #[test]
+    fn bits_are_upstreams() {
+        // Of a message that both groups wanted, from the extension file of the same broker.
+        let expected = [0, 0, 0, 0, 0x40, 0x58, 0, 0, 0, 0, 0, 0, 8, 0];
+        let bloom = Bloom::new(20, 32);
+        let (one, two) = (bloom.positions("GH", "ProbeT"), bloom.positions("GI", "ProbeT"));
+        let mut bits = vec![7; 3];
+        bloom.none(&mut bits);
+        assert!(!Bloom::may_hold(&one, &bits));
+        Bloom::set(&one, &mut bits);
+        assert!(Bloom::may_hold(&one, &bits) && !Bloom::may_hold(&two, &bits));
+        Bloom::set(&two, &mut bits);
+        assert_eq!(bits, expected);
+        assert!(Bloom::may_hold(&one, &bits[..13]), "bits of another size");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use boostermq_remoting::body::SubscriptionData;
 use boostermq_remoting::config::Live;
@@ -72,14 +73,43 @@ impl MessageFilter for Expression {
     }
 }
 
-/// What a group wants of a topic.
+/// What a group wants of a topic, for those who read the topic.
+#[derive(Debug)]
+pub(crate) struct GroupFilter {
+    expression: Expression,
+    positions: BloomPositions,
+    /// When the expression came, milliseconds since 1970. Filter bits of messages up to then know nothing of it.
+    born_ms: i64,
+}
+
+impl MessageFilter for GroupFilter {
+    fn matches_tags(&self, _: i64) -> bool {
+        true
+    }
+
+    fn knows_bits(&self) -> bool {
+        true
+    }
+
+    fn matches_bits(&self, store_timestamp: i64, bits: &[u8]) -> bool {
+        store_timestamp <= self.born_ms || Bloom::may_hold(&self.positions, bits)
+    }
+
+    fn needs_record(&self) -> bool {
+        true
+    }
+
+    fn matches_record(&self, record: &Record<'_>) -> bool {
+        self.expression.matches(record.properties())
+    }
+}
+
+/// A filter and its life.
 #[derive(Clone, Debug)]
 struct ConsumerFilter {
+    /// The expression as the client wrote it.
     expression: String,
-    compiled: Arc<Expression>,
-    positions: BloomPositions,
-    /// When the expression came, milliseconds since 1970.
-    born_ms: i64,
+    filter: Arc<GroupFilter>,
     /// When the group left it; 0 before.
     dead_ms: i64,
     /// The version of the subscription.
@@ -87,8 +117,8 @@ struct ConsumerFilter {
 }
 
 impl ConsumerFilter {
-    const fn is_dead(&self) -> bool {
-        self.dead_ms >= self.born_ms
+    fn is_dead(&self) -> bool {
+        self.dead_ms >= self.filter.born_ms
     }
 }
 
@@ -161,6 +191,8 @@ impl FilterTable {
 pub(crate) struct ConsumerFilters {
     table: RwLock<FilterTable>,
     bloom: Bloom,
+    /// Newest store time of a message for which bits were computed: a filter is never older, even when clocks were set back.
+    newest_stored_ms: AtomicI64,
     file: MetadataFile,
     settings: Live<Settings>,
     clock: Arc<dyn Clock>,
@@ -185,12 +217,28 @@ impl ConsumerFilters {
             other => other?,
         };
         let table = file::into_table(stored.unwrap_or_default(), bloom, clock.now_ms());
-        Ok(Self { table: RwLock::new(table), bloom, file, settings, clock })
+        Ok(Self { table: RwLock::new(table), bloom, newest_stored_ms: AtomicI64::new(0), file, settings, clock })
     }
 
     /// The filter of a group for a topic, and the version of its subscription.
-    pub(crate) fn find(&self, topic: &str, group: &str) -> Option<(Arc<Expression>, i64)> {
-        self.table.read().find(topic, group).map(|filter| (filter.compiled.clone(), filter.version))
+    pub(crate) fn find(&self, topic: &str, group: &str) -> Option<(Arc<GroupFilter>, i64)> {
+        self.table.read().find(topic, group).map(|filter| (filter.filter.clone(), filter.version))
+    }
+
+    /// Computes which groups want a message, where `enableCalcFilterBitMap` says so: its filter bits, empty when nobody
+    /// filters its topic.
+    pub(crate) fn compute_bits(&self, record: &Record<'_>, bits: &mut Vec<u8>) {
+        if !self.settings.read().broker.enable_calc_filter_bit_map {
+            return;
+        }
+        let table = self.table.read();
+        // Under the lock: a filter that comes later is younger than this message.
+        self.newest_stored_ms.fetch_max(record.store_timestamp(), Ordering::Relaxed);
+        let Some(groups) = table.by_topic.get(record.topic()) else { return };
+        self.bloom.none(bits);
+        for filter in groups.values().filter(|filter| filter.filter.matches_record(record)) {
+            Bloom::set(&filter.filter.positions, bits);
+        }
     }
 
     /// Takes what a full heartbeat says about a group's subscriptions. Filters of topics that it does not name end.
@@ -214,7 +262,7 @@ impl ConsumerFilters {
         let now = self.clock.now_ms();
         for topic in table.living_beside(group, subscriptions) {
             if let Some(filter) = table.filter_mut(&topic, group) {
-                filter.dead_ms = now.max(filter.born_ms);
+                filter.dead_ms = now.max(filter.filter.born_ms);
                 self.file.note_change();
             }
         }
@@ -245,11 +293,14 @@ impl ConsumerFilters {
         match compile(kind, expression) {
             Ok(compiled) => {
                 tracing::info!(%group, %topic, %expression, %version, "a group filters messages");
+                let filter = GroupFilter {
+                    expression: compiled,
+                    positions: self.bloom.positions(group, topic),
+                    born_ms: self.clock.now_ms().max(self.newest_stored_ms.load(Ordering::Relaxed)),
+                };
                 let filter = ConsumerFilter {
                     expression: expression.clone(),
-                    compiled: Arc::new(compiled),
-                    positions: self.bloom.positions(group, topic),
-                    born_ms: self.clock.now_ms(),
+                    filter: Arc::new(filter),
                     dead_ms: 0,
                     version: *version,
                 };
@@ -282,7 +333,7 @@ impl ConsumerFilters {
             let Some(filter) = table.filter_mut(&topic, &group) else { continue };
             // It may have come to life meanwhile.
             if !filter.is_dead() && !has_members(&group) {
-                filter.dead_ms = now.max(filter.born_ms);
+                filter.dead_ms = now.max(filter.filter.born_ms);
             } else if filter.is_dead() && now - filter.dead_ms >= span {
                 tracing::info!(%group, %topic, "the filter of a group that left long ago is forgotten");
                 table.remove(&topic, &group);
@@ -321,6 +372,6 @@ impl MessageFilter for RetryFilter {
     fn matches_record(&self, record: &Record<'_>) -> bool {
         let properties = record.properties();
         let Some(topic) = properties.get(property_name::RETRY_TOPIC) else { return true };
-        self.filters.find(topic, &self.group).is_none_or(|(filter, _)| filter.matches(properties))
+        self.filters.find(topic, &self.group).is_none_or(|(filter, _)| filter.matches_record(record))
     }
 }

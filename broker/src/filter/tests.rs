@@ -157,6 +157,41 @@ async fn a_held_pull_wakes_for_what_it_wants_only() {
     broker.stop().await;
 }
 
+/// Filter bits leave nothing out that is wanted, whenever the filter came, and whatever they say of messages from before.
+#[tokio::test]
+async fn filter_bits_change_nothing_that_a_consumer_sees() {
+    // No message counts as being in memory: bits are asked.
+    let keys = [
+        ENABLED,
+        ("enableCalcFilterBitMap", "true"),
+        ("enableConsumeQueueExt", "true"),
+        ("accessMessageInMemoryMaxRatio", "0"),
+    ];
+    let mut broker = TestBroker::start(&keys).await;
+    let mut client = broker.connect().await;
+    let mut stored = 0;
+    for (version, expression) in [(1, "a > 7"), (2, "a > 7"), (3, "a < 2 OR a = 8")] {
+        store(&mut client, "T", 0..10).await;
+        beat(&mut client, "g", &[subscription("T", expression, version)]).await;
+        beat(&mut client, "h", &[subscription("T", "a = 5", version)]).await;
+        store(&mut client, "T", 0..10).await;
+        stored += 20;
+        broker.dispatched().await;
+        for (group, once) in [("g", if version < 3 { &["8", "9"][..] } else { &["0", "1", "8"] }), ("h", &["5"])] {
+            let (mut found, mut offset) = (Vec::new(), 0);
+            while offset < stored {
+                let answer = client.pull(&Pulling { offset, ..registered(group, version) }).await;
+                found.extend(bodies(&answer));
+                offset = number(&answer, "nextBeginOffset");
+            }
+            assert_eq!(found, once.repeat(stored as usize / 10), "{group} {version}");
+        }
+        broker = broker.restart(&keys).await;
+        client = broker.connect().await;
+    }
+    broker.stop().await;
+}
+
 #[tokio::test]
 async fn retry_topics_are_filtered_where_that_is_asked_for() {
     let broker = TestBroker::start(&[ENABLED]).await;

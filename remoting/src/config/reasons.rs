@@ -19,7 +19,6 @@ absent! {
     CONTAINER = "container of several brokers";
     CONTROLLER = "failover by a controller";
     DLEDGER = "commit log kept by Raft";
-    FILTER_BITS = "filter bits computed at dispatch";
     HA = "replication";
     LAGGARD = "switch that stops groups which lag behind";
     LITE = "lite topics";
@@ -49,6 +48,9 @@ pub const FLUSHER: &str = "the flusher is woken when there is something to flush
 pub const INDEX: &str = "the index is always written to files, bounded, and rebuilt from the log where it lags";
 /// There is no installation folder.
 pub const INSTALLATION: &str = "a binary needs no installation folder, and the file is the one given with -c";
+/// How many filter bits a message has.
+pub const FILTER_BITS: &str =
+    "the number of filter bits follows from expectConsumerNumUseFilter and maxErrorRateOfBloomFilter";
 /// Relics of upstream that do nothing there either.
 pub const LEGACY: &str = "a relic that has no effect in RocketMQ 5.5.0 either";
 /// How the append lock works.

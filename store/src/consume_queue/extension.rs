@@ -4,15 +4,15 @@
 //! consumequeue_ext/TOPIC/QUEUE/00000000000000000000 …
 //!
 //!  0          2               10               18               20
-//!  | size i16 | tags code i64 | store time i64 | bit count n/8  | n/8 bytes of filter bits |
+//!  | size i16 | tags code i64 | store time i64 | bytes n i16    | n bytes of filter bits |
 //! ```
 //! A file ends with the size −1 where the next unit does not fit; four bytes at least stay free. The unit of the queue keeps an
 //! *address* in place of the tags code: the byte position in these files, counted from the lowest `i64` on, so that it is less
 //! than any hash of tags. Where nothing stands at an address, the tags are unknown and the message passes for wanted: its
 //! reader looks once more.
 //!
-//! Files of a Java broker are read always, and written where `enableConsumeQueueExt` says so, without filter bits. Never here:
-//! whether a message is wanted.
+//! Files of a Java broker are read always, and written where `enableConsumeQueueExt` says so. Bits stand there for messages that
+//! were dispatched while somebody computed them. Never here: whether a message is wanted, what a bit means.
 //!
 //! Upstream: `ConsumeQueueExt`.
 
@@ -31,6 +31,8 @@ use crate::queue_files::{FileKey, QueueFiles};
 
 /// Bytes of an extension unit without filter bits, and of the fields of any other.
 const HEAD: usize = 20;
+/// Bytes that are read at once for a unit with its filter bits; those of the default sizes fit.
+const FIRST_READ: usize = 128;
 /// Bytes at the end of a file that no unit takes.
 const END_ROOM: i64 = 4;
 /// The size that ends a file.
@@ -44,6 +46,15 @@ const ADDRESS_MAX: i64 = i32::MIN as i64 - 1;
 pub(crate) struct Extensions {
     files: QueueFiles,
     is_written: bool,
+}
+
+/// What an extension unit keeps besides the tags code.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extension<'a> {
+    /// When the message was appended, in milliseconds since 1970.
+    pub(crate) store_timestamp: i64,
+    /// Its filter bits; empty when nobody computed them.
+    pub(crate) bits: &'a [u8],
 }
 
 /// How far the extension files of a queue reach.
@@ -107,6 +118,33 @@ impl Extensions {
         let size = i64::from(i16::from_be_bytes([s0, s1]));
         let tags_code = i64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
         Ok((size >= HEAD as i64).then_some((size, tags_code)))
+    }
+
+    /// Store time of the unit at `position`, and its filter bits into `bits`; `None` where there is no unit or it has none.
+    fn bits_at(&self, queue: &ConsumeQueue, position: i64, bits: &mut Vec<u8>) -> Result<Option<i64>, QueueError> {
+        bits.resize(FIRST_READ, 0);
+        let read = self.read(queue, position, bits)?;
+        bits.truncate(read);
+        let Some(head) = bits.first_chunk::<HEAD>() else { return Ok(None) };
+        let [s0, s1, .., t0, t1, t2, t3, t4, t5, t6, t7, n0, n1] = *head;
+        let size = i16::from_be_bytes([s0, s1]);
+        let store_timestamp = i64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
+        let length = usize::try_from(i16::from_be_bytes([n0, n1])).unwrap_or(0);
+        let end = HEAD + length;
+        if length == 0 || usize::try_from(size) != Ok(end) {
+            return Ok(None);
+        }
+        if bits.len() < end {
+            let begin = bits.len();
+            bits.resize(end, 0);
+            let rest = bits.get_mut(begin..).unwrap_or_default();
+            if self.read(queue, position + begin as i64, rest)? < end - begin {
+                return Ok(None);
+            }
+        }
+        bits.truncate(end);
+        bits.drain(..HEAD);
+        Ok(Some(store_timestamp))
     }
 
     fn write(&self, queue: &ConsumeQueue, position: i64, bytes: &[u8]) -> Result<(), QueueError> {
@@ -189,8 +227,20 @@ impl ConsumeQueue {
         }
     }
 
+    /// Store time of the message of a unit, and its filter bits into `bits`; `None` when it has no bits.
+    pub(crate) fn filter_bits(&self, unit: &Unit, bits: &mut Vec<u8>) -> Option<i64> {
+        let position = position_of(unit)?;
+        match self.extensions.bits_at(self, position, bits) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "the filter bits of a message are unknown; it passes for one that is wanted");
+                None
+            }
+        }
+    }
+
     /// `unit` as it is to be written: with an extension unit, if the store writes them.
-    pub(super) fn extended(&self, tail: &mut Tail, unit: Unit, store_timestamp: i64) -> Result<Unit, QueueError> {
+    pub(super) fn extended(&self, tail: &mut Tail, unit: Unit, extension: Extension<'_>) -> Result<Unit, QueueError> {
         if !self.extensions.is_written {
             return Ok(unit);
         }
@@ -198,18 +248,26 @@ impl ConsumeQueue {
             Some(known) => known,
             None => self.find_extension_end(tail)?,
         };
-        let file_end = self.extensions.base_of(end) + self.extensions.files.file_size();
-        if end + HEAD as i64 > file_end - END_ROOM {
+        let file_size = self.extensions.files.file_size();
+        let file_end = self.extensions.base_of(end) + file_size;
+        // Bits that fit nowhere are left out: they save work, and nothing depends on them.
+        let fits =
+            |bits: &[u8]| i16::try_from(HEAD + bits.len()).is_ok_and(|size| i64::from(size) <= file_size - END_ROOM);
+        let bits = if fits(extension.bits) { extension.bits } else { &[] };
+        let size = HEAD + bits.len();
+        if end + size as i64 > file_end - END_ROOM {
             self.extensions.write(self, end, &END_MARK)?;
             end = file_end;
         }
-        let mut bytes = [0; HEAD];
-        let (size, rest) = bytes.split_at_mut(2);
-        size.copy_from_slice(&(HEAD as i16).to_be_bytes());
-        rest[..8].copy_from_slice(&unit.tags_code.to_be_bytes());
-        rest[8..16].copy_from_slice(&store_timestamp.to_be_bytes());
+        let mut bytes = Vec::with_capacity(size);
+        // Both fit: see above.
+        bytes.extend_from_slice(&(size as i16).to_be_bytes());
+        bytes.extend_from_slice(&unit.tags_code.to_be_bytes());
+        bytes.extend_from_slice(&extension.store_timestamp.to_be_bytes());
+        bytes.extend_from_slice(&(bits.len() as i16).to_be_bytes());
+        bytes.extend_from_slice(bits);
         self.extensions.write(self, end, &bytes)?;
-        tail.extension = Some(ExtensionEnd { end: end + HEAD as i64, synced });
+        tail.extension = Some(ExtensionEnd { end: end + size as i64, synced });
         Ok(Unit { tags_code: end ^ i64::MIN, ..unit })
     }
 

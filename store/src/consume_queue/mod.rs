@@ -41,7 +41,7 @@ use parking_lot::Mutex;
 
 pub(crate) use ends::QueueEnds;
 pub use error::QueueError;
-pub(crate) use extension::Extensions;
+pub(crate) use extension::{Extension, Extensions};
 pub use table::QueueTable;
 use unit::UNIT_SIZE_I64;
 pub use unit::{UNIT_SIZE, Unit};
@@ -155,7 +155,12 @@ impl ConsumeQueue {
     /// # Errors
     /// [`QueueError::OffsetOutOfRange`] when the record cannot be right; [`QueueError::File`] when the disk refused, and nothing
     /// has changed: the caller may try again.
-    pub(crate) fn push(&self, queue_offset: QueueOffset, unit: Unit, store_timestamp: i64) -> Result<(), QueueError> {
+    pub(crate) fn push(
+        &self,
+        queue_offset: QueueOffset,
+        unit: Unit,
+        extension: Extension<'_>,
+    ) -> Result<(), QueueError> {
         let mut tail = self.tail.lock();
         if tail.is_deleted {
             return Ok(());
@@ -178,7 +183,7 @@ impl ConsumeQueue {
             self.fill_hole(&mut tail, position)?;
         }
         self.make_room(&mut tail)?;
-        let unit = self.extended(&mut tail, unit, store_timestamp)?;
+        let unit = self.extended(&mut tail, unit, extension)?;
         tail.buffer.extend_from_slice(&unit.to_bytes());
         tail.physical_end = unit.physical_end().0;
         tail.is_touched = true;
@@ -205,10 +210,10 @@ impl ConsumeQueue {
         Ok(())
     }
 
-    /// As [`ConsumeQueue::push`], where the store time does not matter.
+    /// As [`ConsumeQueue::push`], where the extension does not matter.
     #[cfg(test)]
     pub(crate) fn push_unit(&self, queue_offset: QueueOffset, unit: Unit) -> Result<(), QueueError> {
-        self.push(queue_offset, unit, 0)
+        self.push(queue_offset, unit, Extension::default())
     }
 
     /// Puts the right unit in the place of a damaged one.

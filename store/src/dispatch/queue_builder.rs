@@ -10,7 +10,7 @@ use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
 
 use crate::commit_log::has_queue_offset;
-use crate::consume_queue::{ConsumeQueue, QueueError, QueueTable, Unit};
+use crate::consume_queue::{ConsumeQueue, Extension, QueueError, QueueTable, Unit};
 use crate::options::StoreOptions;
 
 /// Messages of a delay level wait here; their units hold the time of delivery (RocketMQ 5.5.0).
@@ -69,19 +69,33 @@ impl QueueBuilder {
         Some(Arc::clone(place.insert(found)))
     }
 
+    /// Whether filter bits would be kept.
+    pub(crate) fn keeps_bits(&self) -> bool {
+        self.options.extension_enabled
+    }
+
     /// Writes the unit of `record`. `None` for a record that has none: a transaction prepared or rolled back, or one
     /// that is damaged in what the queue needs, which is logged.
     ///
     /// # Errors
     /// [`QueueError`] when the queue cannot be written.
     pub(crate) fn push(&mut self, record: &Record<'_>) -> Result<Option<Pushed>, QueueError> {
+        self.push_with_bits(record, &[])
+    }
+
+    /// As [`QueueBuilder::push`], with filter bits for the unit's extension.
+    ///
+    /// # Errors
+    /// As [`QueueBuilder::push`].
+    pub(crate) fn push_with_bits(&mut self, record: &Record<'_>, bits: &[u8]) -> Result<Option<Pushed>, QueueError> {
         if !has_queue_offset(record.sys_flag()) {
             return Ok(None);
         }
         let Some(queue) = self.queue_of(record) else { return Ok(None) };
         let unit = self.unit_of(record);
         let tags_code = unit.tags_code;
-        match queue.push(record.queue_offset(), unit, record.store_timestamp()) {
+        let extension = Extension { store_timestamp: record.store_timestamp(), bits };
+        match queue.push(record.queue_offset(), unit, extension) {
             Ok(()) => Ok(Some(Pushed { queue, queue_offset: record.queue_offset().plus(1), tags_code })),
             Err(error @ QueueError::OffsetOutOfRange { .. }) => {
                 tracing::error!(%error, physical_offset = %record.physical_offset());

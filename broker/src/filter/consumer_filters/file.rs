@@ -7,7 +7,7 @@ use boostermq_remoting::fastjson;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ConsumerFilter, FILTERS_MAX, FilterTable, SQL92, compile};
+use super::{ConsumerFilter, FILTERS_MAX, FilterTable, GroupFilter, SQL92, compile};
 use crate::filter::bloom::{Bloom, BloomPositions};
 
 /// How long before the start the groups of a file are taken to have left (RocketMQ 5.5.0).
@@ -63,7 +63,7 @@ pub(super) fn into_table(file: FilterFile, bloom: Bloom, now_ms: i64) -> FilterT
     }
     for (topic, group, data) in stored().take(FILTERS_MAX) {
         let compiled = match compile(&data.expression_type, &data.expression) {
-            Ok(compiled) => Arc::new(compiled),
+            Ok(compiled) => compiled,
             Err(error) => {
                 tracing::warn!(%group, %topic, %error, "a filter in consumerFilter.json cannot be used and is left out");
                 continue;
@@ -73,11 +73,14 @@ pub(super) fn into_table(file: FilterFile, bloom: Bloom, now_ms: i64) -> FilterT
             0 => (now_ms - ABSENT_MS).max(data.born_time),
             dead_ms => dead_ms,
         };
-        let filter = ConsumerFilter {
-            expression: data.expression.clone(),
-            compiled,
+        let filter = GroupFilter {
+            expression: compiled,
             positions: data.bloom_filter_data.clone().unwrap_or_default(),
             born_ms: data.born_time,
+        };
+        let filter = ConsumerFilter {
+            expression: data.expression.clone(),
+            filter: Arc::new(filter),
             dead_ms,
             version: data.client_version,
         };
@@ -92,8 +95,8 @@ pub(super) fn text(table: &FilterTable) -> Vec<u8> {
     for (topic, groups) in &table.by_topic {
         let data = groups.iter().map(|(group, filter)| {
             let data = FilterData {
-                bloom_filter_data: Some(filter.positions.clone()),
-                born_time: filter.born_ms,
+                bloom_filter_data: Some(filter.filter.positions.clone()),
+                born_time: filter.filter.born_ms,
                 client_version: filter.version,
                 consumer_group: group.clone(),
                 dead: filter.is_dead(),

@@ -52,7 +52,7 @@ fn tags(topic: &str) -> SubscriptionData {
 /// Version of a group's filter for the topic T, and the values of `a` from 0 to 9 that it wants.
 fn wanted(filters: &ConsumerFilters, group: &str) -> Option<(i64, String)> {
     let (filter, version) = filters.find("T", group)?;
-    let is_wanted = |a: &u32| filter.matches(Properties(&format!("a\u{1}{a}\u{2}")));
+    let is_wanted = |a: &u32| filter.expression.matches(Properties(&format!("a\u{1}{a}\u{2}")));
     Some((version, (0..10).filter(is_wanted).map(|a| a.to_string()).collect()))
 }
 
@@ -86,7 +86,7 @@ fn the_file_is_upstreams() {
     bench.write(GOLDEN);
     let filters = bench.filters("");
     let (filter, version) = filters.find("ProbeT", "GH").unwrap();
-    assert!(filter.matches(Properties("a\u{1}7")) && !filter.matches(Properties("a\u{1}6")));
+    assert!(filter.expression.matches(Properties("a\u{1}7")) && !filter.expression.matches(Properties("a\u{1}6")));
     assert_eq!(version, 104);
     filters.file.note_change();
     filters.save().unwrap();

@@ -30,7 +30,7 @@ fn unit(n: i64) -> Unit {
 }
 
 fn push(queue: &ConsumeQueue, n: i64) {
-    queue.push(QueueOffset(n), unit(n), 7000 + n).unwrap();
+    queue.push(QueueOffset(n), unit(n), Extension { store_timestamp: 7000 + n, bits: &[] }).unwrap();
 }
 
 fn filled(root: &Path, is_written: bool, count: i64) -> Arc<ConsumeQueue> {
@@ -38,6 +38,51 @@ fn filled(root: &Path, is_written: bool, count: i64) -> Arc<ConsumeQueue> {
     (0..count).for_each(|n| push(&queue, n));
     queue.flush(true).unwrap();
     queue
+}
+
+/// As the first and the last unit with bits of a Java broker: `consumequeue_ext/ProbeT/0` of RocketMQ 5.5.0.
+#[test]
+fn bits_are_kept_as_upstream_keeps_them() {
+    let bits = [0, 0, 0, 0, 0x40, 0x58, 0, 0, 0, 0, 0, 0, 8, 0];
+    let dir = tempfile::tempdir().unwrap();
+    let queue = open(dir.path(), true);
+    // The last ones are over what a file of 64 bytes, and what a unit may hold.
+    for (n, bits) in [&bits[..], &[], &bits, &[1; 40], &[1; 41], &[1; 40_000]].into_iter().enumerate() {
+        let n = n as i64;
+        queue.push(QueueOffset(n), unit(n), Extension { store_timestamp: 7000 + n, bits }).unwrap();
+    }
+    queue.flush(true).unwrap();
+    let path = dir.path().join("consumequeue_ext/T/0/00000000000000000000");
+    let mut expected = vec![0, 34];
+    expected.extend_from_slice(&100_i64.to_be_bytes());
+    expected.extend_from_slice(&7000_i64.to_be_bytes());
+    expected.extend_from_slice(&[0, 14]);
+    expected.extend_from_slice(&bits);
+    assert_eq!(fs::read(&path).unwrap()[..34], expected);
+    let check = |queue: &ConsumeQueue| {
+        let (mut units, mut found) = (Vec::new(), vec![7; 3]);
+        let (mut next, mut seen) = (QueueOffset(0), Vec::new());
+        while queue.read_units(next, 800, &mut units).unwrap() > 0 {
+            for unit in &units {
+                let stored = queue.filter_bits(unit, &mut found);
+                seen.push(stored.map(|stored| (stored, found.clone())));
+            }
+            next = next.plus(units.len() as i64);
+        }
+        let bits = bits.to_vec();
+        assert_eq!(seen, [Some((7000, bits.clone())), None, Some((7002, bits)), Some((7003, vec![1; 40])), None, None]);
+        assert_eq!(tags(queue), (0..6).map(|n| Some(100 + n)).collect::<Vec<_>>());
+    };
+    check(&queue);
+    check(&open(dir.path(), true));
+    // A unit that is cut off, or contradicts itself, has no bits.
+    let mut damaged = fs::read(&path).unwrap();
+    damaged[19] = 200;
+    fs::write(&path, &damaged).unwrap();
+    let queue = open(dir.path(), false);
+    let mut units = Vec::new();
+    queue.read_units(QueueOffset(0), 1, &mut units).unwrap();
+    assert_eq!(queue.filter_bits(&units[0], &mut Vec::new()), None);
 }
 
 /// What the units keep, and the tags behind it.
