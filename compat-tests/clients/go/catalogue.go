@@ -10,6 +10,7 @@ func catalogue() []testCase {
 	every = append(every, orderCases()...)
 	every = append(every, retryCases()...)
 	every = append(every, offsetCases()...)
+	every = append(every, transactionCases()...)
 	every = append(every, adminCases()...)
 	return every
 }

@@ -60,7 +60,9 @@ fn is_the_clients_own_crash(error: &anyhow::Error) -> bool {
 }
 
 fn run_once(program: &Path, group: &str, cases: &str, limit: Duration) -> Result<()> {
-    let mut cluster = Cluster::builder(&format!("go-{group}")).start()?;
+    let cluster = Cluster::builder(&format!("go-{group}"));
+    let keys = crate::QUESTIONS_SOON.iter();
+    let mut cluster = keys.fold(cluster, |cluster, (key, value)| cluster.broker_key(key, value)).start()?;
     let files = cluster.folder().join("go");
     std::fs::create_dir_all(&files).with_context(|| files.display().to_string())?;
     let mut command = Command::new(program);

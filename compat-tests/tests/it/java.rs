@@ -29,7 +29,9 @@ fn run(module: &str, client: JavaClient, properties: &[&str], arguments: &[&str]
     if official_clients_skipped() {
         return Ok(());
     }
-    let mut cluster = Cluster::builder(module).name_servers(2).start()?;
+    let cluster = Cluster::builder(module).name_servers(2);
+    let keys = crate::QUESTIONS_SOON.iter();
+    let mut cluster = keys.fold(cluster, |cluster, (key, value)| cluster.broker_key(key, value)).start()?;
     let mut program = client.cases(&cluster, properties)?;
     program.args(arguments);
     let report = cluster.run(program, LIMIT)?;

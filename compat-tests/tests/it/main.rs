@@ -9,4 +9,9 @@ mod java;
 mod restart;
 mod soak;
 mod takeover;
+mod transaction_speed;
 mod truth;
+
+/// Questions about open transactions come soon enough for a test, and not before an end that comes in time.
+const QUESTIONS_SOON: [(&str, &str); 3] =
+    [("transactionCheckInterval", "2000"), ("transactionTimeOut", "3000"), ("transactionOpBatchInterval", "200")];

@@ -52,6 +52,7 @@ public final class Cases {
         RetryCases.register(suite);
         GroupCases.register(suite);
         SendCases.register(suite);
+        TransactionCases.register(suite);
         TopicCases.register(suite);
         RestartCases.register(suite);
         try {
