@@ -140,7 +140,7 @@ boostermq_remoting::config! {
         /// Topics or groups in one page.
         split_metadata_size: u32 = 2000, "splitMetadataSize", Live, 1..=i32::MAX as i64;
         /// Where topics, groups and offsets are kept: `v1` is JSON files or one RocksDB each, `v2` one RocksDB for all.
-        config_manager_version: String = "v1".into(), "configManagerVersion", Inert(ROCKSDB);
+        config_manager_version: String = "v1".into(), "configManagerVersion", Refused(ROCKSDB);
         /// Keeps all metadata in one RocksDB.
         use_single_rocksdb_for_all_configs: bool = false, "useSingleRocksDBForAllConfigs", Inert(ROCKSDB);
         /// Checks each subscription against the one stored with its group.

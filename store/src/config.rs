@@ -19,6 +19,10 @@ mod values;
 
 pub use values::{BrokerRole, DelayLevels, FlushDiskType, HoursOfDay};
 
+/// What to do about a commit log in several folders.
+const MULTI_PATH_REMEDY: &str =
+    "one folder: move the files of the others into it, their names are told apart by the offset they begin at";
+
 /// Bytes of one unit of a consume queue: a file holds a whole number of them.
 const QUEUE_UNIT: u64 = 20;
 
@@ -380,7 +384,7 @@ boostermq_remoting::config! {
 
         // Transactions.
         /// Keeps half messages in RocksDB.
-        trans_rocksdb_enable: bool = false, "transRocksDBEnable", Inert(ROCKSDB);
+        trans_rocksdb_enable: bool = false, "transRocksDBEnable", Refused(ROCKSDB_STORE);
         /// Keeps them in their topic as well.
         trans_write_origin_trans_half_enable: bool = true, "transWriteOriginTransHalfEnable", Inert(ROCKSDB);
 
@@ -533,7 +537,7 @@ impl StoreConfig {
         }
         let commit_log = self.store_path_commit_log.to_string_lossy().into_owned();
         if commit_log.contains(',') {
-            return Err(ConfigError::unfit(given, "storePathCommitLog", commit_log, "one folder"));
+            return Err(ConfigError::unfit(given, "storePathCommitLog", commit_log, MULTI_PATH_REMEDY));
         }
         if self.broker_role == BrokerRole::Slave {
             let right = "ASYNC_MASTER or SYNC_MASTER: this version has no replication";

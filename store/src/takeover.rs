@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ROOT/consumequeue/CURRENT, ROOT/consumequeue_rocksdb/CURRENT           queues kept by RocksDB
-//! ROOT/config/{topics,subscriptionGroups,consumerOffsets,rdb}/CURRENT    metadata kept by RocksDB
+//! ROOT/config/{topics,subscriptionGroups,consumerOffsets,metadata,rdb}/CURRENT    metadata kept by RocksDB
 //! ROOT/kvStore/CURRENT                                                   pops under way kept by RocksDB
 //! ROOT/dledger-*/data/*                                                  a commit log kept by Raft
 //! ROOT/batchconsumequeue/TOPIC/QUEUE/*                                   queues of batches
@@ -30,8 +30,9 @@ use crate::options::StoreOptions;
 
 /// Name of the file by which RocksDB knows a folder of its own.
 const ROCKSDB_CURRENT: &str = "CURRENT";
-/// Folders below `config` in which RocksDB keeps metadata (RocketMQ 5.5.0: configManagerVersion v1, then v2).
-const ROCKSDB_METADATA: [&str; 4] = ["topics", "subscriptionGroups", "consumerOffsets", "rdb"];
+/// Folders below `config` in which RocksDB keeps metadata (RocketMQ 5.5.0: configManagerVersion v1, one each or with
+/// useSingleRocksDBForAllConfigs one for all; then v2).
+const ROCKSDB_METADATA: [&str; 5] = ["topics", "subscriptionGroups", "consumerOffsets", "metadata", "rdb"];
 /// What the magics of all versions of a record begin with.
 const MAGIC_FAMILY: i32 = MAGIC_V1 & MAGIC_FAMILY_MASK;
 const MAGIC_FAMILY_MASK: i32 = !0xFF;

@@ -217,6 +217,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// Runs `mqbroker --check-store` of ours with the configuration of the last start. Whether it ended with success, and what it said.
+    pub fn check_store(&self) -> Result<(bool, String)> {
+        let mut command = Command::new(binaries::bin_dir()?.join("mqbroker"));
+        let output = command.arg("--check-store").arg("-c").arg(self.folder().join("broker.conf")).output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    }
+
     /// Changes a line of `broker.conf` for the next start.
     pub fn set_broker_key(&mut self, key: &str, value: &str) {
         self.broker_keys.insert(key.to_owned(), value.to_owned());

@@ -2,9 +2,11 @@
 //!
 //! The program `Takeover.java` sends, drains and counts with the official client and orders the change of brokers.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use boostermq_compat_tests::harness::{Cluster, JavaClient, Target, official_clients_skipped, slow_cases_wanted};
 
 /// Two starts of a JVM and half a minute of pending delays on a busy machine.
@@ -75,5 +77,56 @@ fn change_hands(module: &str, order: &str, keys: &[&[(&str, &str)]], arguments: 
     program.args(["-order", order, "-legs", legs]).args(arguments);
     let report = cluster.run(program, LIMIT)?;
     report.verify(cluster.target(), module)?;
+    cluster.passed()
+}
+
+/// Every file below `root`, by its bytes.
+fn files(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => drop(found.insert(path.clone(), std::fs::read(&path)?)),
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn a_look_at_a_store_tells_what_a_start_will_do_and_changes_nothing() -> Result<()> {
+    let mut cluster = Cluster::builder("check-store").target(Target::Ours).start()?;
+    let look = |cluster: &Cluster| -> Result<(bool, String)> {
+        let before = files(&cluster.store())?;
+        let seen = cluster.check_store()?;
+        ensure!(files(&cluster.store())? == before, "the look has changed the store:\n{}", seen.1);
+        Ok(seen)
+    };
+    // Not compared byte for byte: the broker is at work.
+    let (is_sound, said) = cluster.check_store()?;
+    ensure!(!is_sound && said.contains("is in use"), "{said}");
+    cluster.stop_broker()?;
+    let (is_sound, said) = look(&cluster)?;
+    ensure!(
+        is_sound && said.contains("the last stop was a clean one") && said.contains("topics.json can be read"),
+        "{said}"
+    );
+    cluster.start_broker()?;
+    cluster.kill_broker()?;
+    let (is_sound, said) = look(&cluster)?;
+    ensure!(is_sound && said.contains("the last stop was not a clean one"), "{said}");
+    let relic = cluster.store().join("config/rdb");
+    std::fs::create_dir_all(&relic)?;
+    std::fs::write(relic.join("CURRENT"), "MANIFEST-000004\n")?;
+    let before = files(&cluster.store())?;
+    let (is_sound, said) = look(&cluster)?;
+    ensure!(!is_sound && said.contains("rocksDBConfigToJson"), "{said}");
+    ensure!(cluster.start_broker().is_err(), "a store with metadata in RocksDB was opened");
+    ensure!(files(&cluster.store())? == before, "a start that was refused has changed the store");
+    std::fs::remove_dir_all(&relic)?;
+    cluster.start_broker()?;
     cluster.passed()
 }

@@ -70,7 +70,10 @@ fn paths_follow_the_root() {
 #[test]
 fn promises_that_cannot_be_kept_stop_the_start() {
     let table = [
-        ("storePathCommitLog=/a,/b", "broker.conf:1: storePathCommitLog=/a,/b: expected one folder"),
+        (
+            "storePathCommitLog=/a,/b",
+            "broker.conf:1: storePathCommitLog=/a,/b: expected one folder: move the files of the others into it, their names are told apart by the offset they begin at",
+        ),
         (
             "\nbrokerRole=SLAVE",
             "broker.conf:2: brokerRole=SLAVE: expected ASYNC_MASTER or SYNC_MASTER: this version has no replication",

@@ -50,6 +50,7 @@ fn what_cannot_be_taken_over_is_refused_and_nothing_is_touched() {
         ("config/topics/CURRENT", "rocksDBConfigToJson"),
         ("config/subscriptionGroups/CURRENT", "rocksDBConfigToJson"),
         ("config/consumerOffsets/CURRENT", "rocksDBConfigToJson"),
+        ("config/metadata/CURRENT", "rocksDBConfigToJson"),
         ("config/rdb/CURRENT", "rocksDBConfigToJson"),
         ("kvStore/CURRENT", "popConsumerKVServiceInit=false"),
         ("dledger-n0/data/00000000000000000000", "DLedger"),

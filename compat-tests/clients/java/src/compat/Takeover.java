@@ -130,7 +130,7 @@ public final class Takeover {
                     && step(name + "-group", () -> consume(number));
             }
             passed = passed && step(name + "-fill", () -> fill(number));
-            // Ours does not settle transactions and timers of the reference; it delivers what it delayed itself.
+            // Ours does not settle timers of the reference.
             if (leg == legs.lastIndexOf("reference") || leg + 1 == legs.size()) {
                 passed = passed && step(name + "-settled", this::settle) && step(name + "-drained-again", () -> drain(number));
             }
@@ -200,11 +200,9 @@ public final class Takeover {
         send(new Message(special, null, "long" + leg, bytes(noise(200_000, leg))), leg, only);
         send(new Message(special, null, "empty" + leg, bytes(" ")), leg, only);
         batch(leg, only);
-        if (isReference(leg)) {
-            transactions(leg);
-            if (lmq) {
-                fanOut(leg);
-            }
+        transactions(leg);
+        if (isReference(leg) && lmq) {
+            fanOut(leg);
         }
         if (leg == 0) {
             retries();
