@@ -6,7 +6,7 @@
 use boostermq_remoting::config::reasons::{
     ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, ASSIGNMENT, COLD, CONTAINER, CONTROLLER, HA,
     INSTALLATION, LAGGARD, LEGACY, LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE,
-    REGISTRATION, REPLY, ROCKSDB, STATIC_SUBSCRIPTION, STATIC_TOPIC, TIMER, TRANSFER, UNREAD_ANSWERS,
+    REGISTRATION, ROCKSDB, STATIC_SUBSCRIPTION, STATIC_TOPIC, TIMER, TRANSFER, UNREAD_ANSWERS,
 };
 use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, ServerConfig};
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
@@ -158,7 +158,7 @@ boostermq_remoting::config! {
         /// Copies pulled messages to the heap before they are sent.
         transfer_msg_by_heap: bool = true, "transferMsgByHeap", Inert(TRANSFER);
         /// Stores the answers of request-reply calls besides pushing them to the asker.
-        store_reply_message_enable: bool = true, "storeReplyMessageEnable", Inert(REPLY);
+        store_reply_message_enable: bool = true, "storeReplyMessageEnable", Live;
         /// Recalls a timed message even when the broker may not be written.
         allow_recall_when_broker_not_writeable: bool = true, "allowRecallWhenBrokerNotWriteable", Inert(TIMER);
         /// Producers may recall timed messages.

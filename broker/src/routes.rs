@@ -17,7 +17,7 @@ use boostermq_remoting::request::offset::{
     SearchOffsetByTimestamp, UpdateConsumerOffset,
 };
 use boostermq_remoting::request::query::{QueryMessage, ViewMessageById};
-use boostermq_remoting::request::send::ConsumerSendMsgBack;
+use boostermq_remoting::request::send::{ConsumerSendMsgBack, SendReplyMessage, SendReplyMessageV2};
 use boostermq_remoting::request::topic::{
     CleanUnusedTopic, DeleteTopicInBroker, GetAllTopicConfig, GetSystemTopicListFromBroker, GetTopicConfig,
     GetTopicStatsInfo, QueryTopicConsumeByWho, UpdateAndCreateTopic, UpdateAndCreateTopicList,
@@ -27,7 +27,7 @@ use boostermq_remoting::router::{BlockingLimits, Router};
 
 use crate::broker::Broker;
 use crate::processor::admin::{cleaning, client as clients, config, group, runtime, topic};
-use crate::processor::{client, offset, query, relay, send_back};
+use crate::processor::{client, offset, query, relay, reply, send_back};
 use crate::transaction;
 
 /// Slow requests at once and waiting: upstream's admin pool (facts/semantics.md 2.0).
@@ -45,6 +45,8 @@ pub(crate) fn routes() -> Router<Broker> {
         .main_port_only(&MAIN_PORT_ONLY)
         // Messages.
         .on_waiting(ConsumerSendMsgBack, send_back::consumer_send_msg_back)
+        .on_waiting(SendReplyMessage, reply::send_reply)
+        .on_waiting(SendReplyMessageV2, reply::send_reply_v2)
         .on(QueryMessage, query::query_message)
         .on(ViewMessageById, query::view_message_by_id)
         .on(ResumeCheckHalfMessage, transaction::resume_check)
@@ -102,7 +104,6 @@ pub(crate) fn routes() -> Router<Broker> {
             &[13, 22, 23, 27, 47, 209, 210, 211, 212, 213, 214, 301, 302],
         )
         .refuse("timers of any length are not built yet; delay levels are", &[60, 61, 370, 5001])
-        .refuse("request and reply is not built yet", &[324, 325])
         .refuse("pop, and assignment of queues by the broker, are not built yet", &POP)
         .refuse("lite topics are not built yet", &LITE)
         .refuse("this part of the operators' desk is not built yet", &OPERATORS)

@@ -224,6 +224,13 @@ impl TestClient {
         self.write(&answer).await;
     }
 
+    /// Refuses a request of the broker.
+    pub(crate) async fn refuse(&mut self, question: &RemotingCommand, code: i32, remark: &str) {
+        let mut answer = RemotingCommand::answer(ResponseCode(code), question.opaque);
+        answer.remark = Some(remark.to_owned());
+        self.write(&answer).await;
+    }
+
     /// Waits until the broker has closed the connection.
     pub(crate) async fn closed(&mut self) {
         let mut rest = Vec::new();

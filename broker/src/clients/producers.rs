@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use boostermq_remoting::names::Group;
+use boostermq_remoting::names::{ClientId, Group};
 use boostermq_remoting::net::connection::{Connection, ConnectionId};
 use dashmap::DashMap;
 
@@ -20,6 +20,8 @@ type Members = HashMap<ConnectionId, Member>;
 pub(crate) struct Producers {
     groups: DashMap<Group, Members>,
     by_connection: GroupsByConnection,
+    /// The connection of each client's last heartbeat.
+    by_client: DashMap<ClientId, Arc<Connection>>,
 }
 
 impl Producers {
@@ -29,6 +31,9 @@ impl Producers {
     /// [`TooManyGroups`] when the connection is a member of too many.
     pub(crate) fn heartbeat(&self, group: &Group, member: Member) -> Result<(), TooManyGroups> {
         let id = member.connection.id();
+        if self.by_client.get(&member.client_id).is_none_or(|connection| connection.id() != id) {
+            self.by_client.insert(member.client_id.clone(), Arc::clone(&member.connection));
+        }
         self.groups.entry(group.clone()).or_default().insert(id, member);
         // Noted last: whoever closes the connection after this finds the group.
         self.by_connection.add(id, group).inspect_err(|_| self.remove(group.as_str(), id))
@@ -48,10 +53,24 @@ impl Producers {
     }
 
     fn remove(&self, group: &str, connection: ConnectionId) {
-        if let Some(mut members) = self.groups.get_mut(group) {
-            members.remove(&connection);
-        }
+        let member = self.groups.get_mut(group).and_then(|mut members| members.remove(&connection));
         self.groups.remove_if(group, |_, members| members.is_empty());
+        if let Some(member) = member {
+            self.forget_client(&member);
+        }
+    }
+
+    /// Forgets where a client is reached, unless its connection is a member of another group still.
+    fn forget_client(&self, member: &Member) {
+        let id = member.connection.id();
+        if !self.by_connection.contains(id) {
+            self.by_client.remove_if(&member.client_id, |_, connection| connection.id() == id);
+        }
+    }
+
+    /// The connection of a producer by what it calls itself, in whatever group.
+    pub(crate) fn client(&self, client_id: &str) -> Option<Arc<Connection>> {
+        self.by_client.get(client_id).map(|connection| Arc::clone(&connection))
     }
 
     /// Drops the members that were last heard before a moment; their connections, one for each group.
@@ -59,16 +78,17 @@ impl Producers {
         let mut silent = Vec::new();
         self.groups.retain(|group, members| {
             for (_, member) in members.extract_if(|_, member| member.heard < before) {
-                silent.push((group.clone(), member.connection));
+                silent.push((group.clone(), member));
             }
             !members.is_empty()
         });
         // Only now: nothing locks both tables at once.
         silent
             .into_iter()
-            .map(|(group, connection)| {
-                self.by_connection.remove(connection.id(), group.as_str());
-                connection
+            .map(|(group, member)| {
+                self.by_connection.remove(member.connection.id(), group.as_str());
+                self.forget_client(&member);
+                member.connection
             })
             .collect()
     }
@@ -129,6 +149,27 @@ mod tests {
         producers.leave("g", ConnectionId(2));
         assert!(producers.all().is_empty());
         assert!(!producers.has_member(ConnectionId(2)));
+    }
+
+    #[test]
+    fn a_client_is_reached_by_its_last_connection() {
+        let (producers, now) = (Producers::default(), Instant::now());
+        let reached = || producers.client("client").map(|connection| connection.id().0);
+        assert_eq!(reached(), None);
+        for (name, id, expected) in [("g", 1, 1), ("h", 1, 1), ("g", 2, 2)] {
+            producers.heartbeat(&group(name), Member::for_test(id, "client", now)).unwrap();
+            assert_eq!(reached(), Some(expected), "{name} {id}");
+        }
+        producers.connection_closed(ConnectionId(1));
+        assert_eq!(reached(), Some(2), "the old connection takes only itself away");
+        producers.heartbeat(&group("h"), Member::for_test(2, "client", now)).unwrap();
+        producers.leave("g", ConnectionId(2));
+        assert_eq!(reached(), Some(2));
+        producers.leave("h", ConnectionId(2));
+        assert_eq!(reached(), None);
+        producers.heartbeat(&group("g"), Member::for_test(3, "client", now)).unwrap();
+        producers.drop_silent(now + Duration::from_secs(1));
+        assert_eq!(reached(), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! together ([`SendSession`]). Order of checks and effects: facts/semantics.md 2.1, facts/protocol-client.md 3.2,
 //! 3.3. Upstream: `SendMessageProcessor`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -151,12 +152,7 @@ impl SendSession {
     ) -> Result<(), ResponseError> {
         let header = SendMessageRequestHeader::decode(&incoming.header.fields)?;
         check_open(broker)?;
-        if incoming.frame.body.len() > broker.limits.body {
-            let (length, limit) = (incoming.frame.body.len(), broker.limits.body);
-            return Err(response_error::message_illegal(format!(
-                "the message body of {length} bytes is over the limit maxMessageSize of {limit} bytes"
-            )));
-        }
+        check_body(broker, incoming.frame.body)?;
         self.find_target(broker, &header, incoming)?;
         let Some(target) = self.target.as_mut() else {
             return Err(ResponseError::system("the topic was lost between two steps"));
@@ -213,27 +209,7 @@ impl SendSession {
         {
             return Ok(());
         }
-        let topic = Topic::parse(&header.topic).map_err(response_error::invalid_name)?;
-        if NOT_SENDABLE.contains(&topic.as_str()) {
-            return Err(response_error::no_permission(format!("Sending message to topic[{topic}] is forbidden.")));
-        }
-        let known = broker.topics.find(topic.as_str());
-        let is_new = known.is_none();
-        let created = || {
-            broker.topics.create_for_send(
-                &topic,
-                header.default_topic.as_deref().unwrap_or_default(),
-                header.default_topic_queue_nums.unwrap_or(4),
-                incoming.connection.peer(),
-                if header.unit_mode == Some(true) { 1 } else { 0 },
-            )
-        };
-        let config = known.or_else(created).ok_or_else(|| {
-            ResponseError::new(
-                ResponseCode::TOPIC_NOT_EXIST,
-                format!("topic[{topic}] not exist, apply first please!\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."),
-            )
-        })?;
+        let (topic, config, is_new) = topic_to_send(broker, header, incoming.connection.peer())?;
         let count = config.write_queue_nums.max(config.read_queue_nums).max(0) as usize;
         let queues = vec![None; count];
         self.target = Some(Target { generation, topic, config, queues, is_new });
@@ -657,7 +633,47 @@ fn refuse(broker: &Broker, error: ResponseError, question: &Question, out: &mut 
         .write(question, out);
 }
 
-fn check_open(broker: &Broker) -> Result<(), ResponseError> {
+pub(super) fn check_body(broker: &Broker, body: &[u8]) -> Result<(), ResponseError> {
+    if body.len() > broker.limits.body {
+        let (length, limit) = (body.len(), broker.limits.body);
+        return Err(response_error::message_illegal(format!(
+            "the message body of {length} bytes is over the limit maxMessageSize of {limit} bytes"
+        )));
+    }
+    Ok(())
+}
+
+/// The topic a send goes to, found or made from its template; and whether it was made.
+pub(super) fn topic_to_send(
+    broker: &Broker,
+    header: &SendMessageRequestHeader<'_>,
+    sender: SocketAddr,
+) -> Result<(Topic, Arc<TopicConfig>, bool), ResponseError> {
+    let topic = Topic::parse(&header.topic).map_err(response_error::invalid_name)?;
+    if NOT_SENDABLE.contains(&topic.as_str()) {
+        return Err(response_error::no_permission(format!("Sending message to topic[{topic}] is forbidden.")));
+    }
+    let known = broker.topics.find(topic.as_str());
+    let is_new = known.is_none();
+    let created = || {
+        broker.topics.create_for_send(
+            &topic,
+            header.default_topic.as_deref().unwrap_or_default(),
+            header.default_topic_queue_nums.unwrap_or(4),
+            sender,
+            if header.unit_mode == Some(true) { 1 } else { 0 },
+        )
+    };
+    let config = known.or_else(created).ok_or_else(|| {
+        ResponseError::new(
+            ResponseCode::TOPIC_NOT_EXIST,
+            format!("topic[{topic}] not exist, apply first please!\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."),
+        )
+    })?;
+    Ok((topic, config, is_new))
+}
+
+pub(super) fn check_open(broker: &Broker) -> Result<(), ResponseError> {
     let opens = broker.settings.read().broker.start_accept_send_request_time_stamp;
     if opens > 0 && broker.clock.now_ms() < opens {
         return Err(ResponseError::system(format!("broker unable to service, until {opens}")));
@@ -667,7 +683,7 @@ fn check_open(broker: &Broker) -> Result<(), ResponseError> {
 
 /// Messages that need an order go nowhere else while the broker may not be written: their producers have to wait. What
 /// has none goes elsewhere by the clients' own choice and is not refused (facts/semantics.md 2.1 a, f).
-fn check_permission(broker: &Broker, config: &TopicConfig) -> Result<(), ResponseError> {
+pub(super) fn check_permission(broker: &Broker, config: &TopicConfig) -> Result<(), ResponseError> {
     if !config.order {
         return Ok(());
     }
@@ -681,7 +697,10 @@ fn check_permission(broker: &Broker, config: &TopicConfig) -> Result<(), Respons
     Ok(())
 }
 
-fn check_queue(header: &SendMessageRequestHeader<'_>, config: &TopicConfig) -> Result<QueueId, ResponseError> {
+pub(super) fn check_queue(
+    header: &SendMessageRequestHeader<'_>,
+    config: &TopicConfig,
+) -> Result<QueueId, ResponseError> {
     let count = config.write_queue_nums.max(config.read_queue_nums);
     if header.queue_id >= count {
         return Err(ResponseError::new(
@@ -703,7 +722,7 @@ fn check_queue(header: &SendMessageRequestHeader<'_>, config: &TopicConfig) -> R
     )
 }
 
-fn check_properties(length: usize) -> Result<(), ResponseError> {
+pub(super) fn check_properties(length: usize) -> Result<(), ResponseError> {
     if length > PROPERTIES_MAX_LENGTH {
         return Err(response_error::message_illegal(format!(
             "the message is illegal, maybe msg body or properties length not matched. msg properties length limit {PROPERTIES_MAX_LENGTH}, these are {length} bytes"

@@ -29,7 +29,6 @@ absent! {
     POP = "pop consumption";
     RECORD_CRC = "checksum over whole records";
     REGISTRATION = "partial registration: each one carries all topics";
-    REPLY = "request-reply calls";
     STATIC_SUBSCRIPTION = "static subscriptions";
     STATIC_TOPIC = "static topics";
     TIMER = "timed messages beyond the delay levels";

@@ -41,6 +41,32 @@ crate::header! {
         broker_name: Option<Cow<'a, str>> = "bname" | "n",
     }
 
+    /// Header of a reply: that of a send, but owned, because its handler waits for the client that asked.
+    SendReplyMessageRequestHeader {
+        /// The group of the client that answers.
+        producer_group: String = "producerGroup" | "a",
+        /// The reply topic.
+        topic: String = "topic" | "b",
+        /// As in a send.
+        default_topic: Option<String> = "defaultTopic" | "c",
+        /// As in a send.
+        default_topic_queue_nums: Option<i32> = "defaultTopicQueueNums" | "d",
+        /// As in a send.
+        queue_id: i32 = "queueId" | "e",
+        /// As in a send.
+        sys_flag: i32 = "sysFlag" | "f",
+        /// As in a send.
+        born_timestamp: i64 = "bornTimestamp" | "g",
+        /// As in a send.
+        flag: i32 = "flag" | "h",
+        /// Properties, among them whom the reply is for.
+        properties: Option<String> = "properties" | "i",
+        /// As in a send.
+        reconsume_times: Option<i32> = "reconsumeTimes" | "j",
+        /// As in a send.
+        unit_mode: Option<bool> = "unitMode" | "k",
+    }
+
     /// Header of the answer to a send that stored the message: upstream `SendMessageResponseHeader`.
     SendMessageResponseHeader {
         /// Offset message id; several joined with `,` for a batch.
@@ -74,10 +100,10 @@ requests! {
         SendMessageRequestHeader<'static> => SendMessageResponseHeader;
     /// Hands a reply to the client that asked; long field names.
     SendReplyMessage = 324 "SEND_REPLY_MESSAGE", Waiting, Topic("topic", Action::Pub),
-        SendMessageRequestHeader<'static> => SendMessageResponseHeader;
+        SendReplyMessageRequestHeader => SendMessageResponseHeader;
     /// Hands a reply to the client that asked; one-letter field names.
     SendReplyMessageV2 = 325 "SEND_REPLY_MESSAGE_V2", Waiting, Topic("b", Action::Pub),
-        SendMessageRequestHeader<'static> => SendMessageResponseHeader;
+        SendReplyMessageRequestHeader => SendMessageResponseHeader;
     /// Sends a message back to its group's retry topic, or to its dead-letter topic.
     ConsumerSendMsgBack = 36 "CONSUMER_SEND_MSG_BACK", Waiting, Group("group", Action::Sub),
         ConsumerSendMsgBackRequestHeader => super::NoHeader;
@@ -100,5 +126,28 @@ crate::header! {
         unit_mode: Option<bool> = "unitMode",
         /// How often it may be consumed in vain.
         max_reconsume_times: Option<i32> = "maxReconsumeTimes",
+    }
+}
+
+impl SendReplyMessageRequestHeader {
+    /// The header as that of a send, for the checks of sends.
+    #[must_use]
+    pub fn as_send(&self) -> SendMessageRequestHeader<'_> {
+        SendMessageRequestHeader {
+            producer_group: Cow::Borrowed(&self.producer_group),
+            topic: Cow::Borrowed(&self.topic),
+            default_topic: self.default_topic.as_deref().map(Cow::Borrowed),
+            default_topic_queue_nums: self.default_topic_queue_nums,
+            queue_id: self.queue_id,
+            sys_flag: self.sys_flag,
+            born_timestamp: self.born_timestamp,
+            flag: self.flag,
+            properties: self.properties.as_deref().map(Cow::Borrowed),
+            reconsume_times: self.reconsume_times,
+            unit_mode: self.unit_mode,
+            max_reconsume_times: None,
+            batch: None,
+            broker_name: None,
+        }
     }
 }
