@@ -30,6 +30,7 @@ use crate::registration::Registration;
 use crate::schedule::DelaySchedule;
 use crate::stats::BrokerStats;
 use crate::takeover;
+use crate::timer::{Timer, TimerThreads};
 use crate::transaction::Transactions;
 
 /// What all connections of a broker may hold in buffers: beyond it, the connection that asks for more is closed.
@@ -88,6 +89,8 @@ pub(crate) struct Broker {
     pub(crate) locks: QueueLocks,
     pub(crate) holds: PullHolds,
     pub(crate) schedule: DelaySchedule,
+    /// Messages with a time of their own; `None` when timerWheelEnable is false.
+    pub(crate) timer: Option<Timer>,
     pub(crate) transactions: Transactions,
     pub(crate) registration: Registration,
     pub(crate) stats: BrokerStats,
@@ -100,6 +103,7 @@ pub(crate) struct Running {
     broker: Arc<Broker>,
     servers: Vec<Server>,
     tasks: Vec<JoinHandle<()>>,
+    timer: Option<TimerThreads>,
 }
 
 /// Tells the broker of messages that became readable. The store knows only the trait.
@@ -113,6 +117,9 @@ impl ArrivalListener for Arrivals {
         let Some(broker) = self.broker.get().and_then(Weak::upgrade) else { return };
         broker.holds.arrived(&broker, arrival);
         broker.schedule.arrived(arrival.topic);
+        if let Some(timer) = &broker.timer {
+            timer.arrived(arrival.topic);
+        }
     }
 
     fn filter_bits(&self, record: &Record<'_>, bits: &mut Vec<u8>) {
@@ -175,6 +182,14 @@ impl Broker {
             waits_for_flush,
         };
         let registration = Registration::new(&settings.broker);
+        let (store, timer) = {
+            let (config, dir, now_ms) = (settings.store.clone(), config.clone(), clock.now_ms());
+            tokio::task::spawn_blocking(move || {
+                let timer = config.timer_wheel_enable.then(|| Timer::open(&store, &config, &dir, now_ms)).transpose();
+                timer.map(|timer| (store, timer))
+            })
+            .await??
+        };
         let settings = Live::new(settings);
         let offsets = ConsumerOffsets::load(&config, settings.clone(), clock.clone())?;
         let broker = Arc::new(Self {
@@ -188,6 +203,7 @@ impl Broker {
             filters: Arc::new(ConsumerFilters::load(&config, settings.clone(), clock.clone())?),
             locks: QueueLocks::new(clock.clone()),
             holds: PullHolds::default(),
+            timer,
             schedule: DelaySchedule::load(&config, &store.options().delay_levels)?,
             registration,
             stats: BrokerStats::new(clock.now_ms()),
@@ -222,8 +238,9 @@ impl Broker {
             tokio::spawn(crate::metadata::persist_periodically(broker.clone())),
             tokio::spawn(crate::stats::sample(broker.clone())),
         ];
+        let timer = TimerThreads::start(&broker)?;
         crate::registration::start(&broker).await;
-        Ok(Running { broker, servers, tasks })
+        Ok(Running { broker, servers, tasks, timer })
     }
 }
 
@@ -255,8 +272,11 @@ impl Running {
             // A task ends where it waits: until then it may still deliver and note that it did, which is saved below.
             let _ = task.await;
         }
-        let broker = self.broker;
+        let (broker, timer) = (self.broker, self.timer);
         tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
+            if let Some(timer) = timer {
+                timer.stop();
+            }
             if let Err(error) = broker.transactions.flush_ops(&broker) {
                 tracing::error!(%error, "the last rollbacks are not noted on disk; producers may be asked about them again");
             }

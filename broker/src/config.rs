@@ -4,9 +4,9 @@
 //! Upstream: `BrokerConfig`, `BrokerIdentity`.
 
 use boostermq_remoting::config::reasons::{
-    ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, ASSIGNMENT, COLD, CONTAINER, CONTROLLER, HA,
-    INSTALLATION, LAGGARD, LEGACY, LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE,
-    REGISTRATION, ROCKSDB, STATIC_SUBSCRIPTION, STATIC_TOPIC, TIMER, TRANSFER, UNREAD_ANSWERS,
+    ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, ASSIGNMENT, COLD, CONTAINER, CONTROLLER, HA, INSTALLATION,
+    LAGGARD, LEGACY, LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE, REGISTRATION, ROCKSDB,
+    STATIC_SUBSCRIPTION, STATIC_TOPIC, TRANSFER, UNREAD_ANSWERS,
 };
 use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, ServerConfig};
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
@@ -160,9 +160,9 @@ boostermq_remoting::config! {
         /// Stores the answers of request-reply calls besides pushing them to the asker.
         store_reply_message_enable: bool = true, "storeReplyMessageEnable", Live;
         /// Recalls a timed message even when the broker may not be written.
-        allow_recall_when_broker_not_writeable: bool = true, "allowRecallWhenBrokerNotWriteable", Inert(TIMER);
+        allow_recall_when_broker_not_writeable: bool = true, "allowRecallWhenBrokerNotWriteable", Live;
         /// Producers may recall timed messages.
-        recall_message_enable: bool = false, "recallMessageEnable", Inert(TIMER);
+        recall_message_enable: bool = false, "recallMessageEnable", Live;
         /// Keeps the list of connected producers; false together with rejectTransactionMessage=true saves its memory.
         enable_register_producer: bool = true, "enableRegisterProducer", Live;
         /// How long a request passed on to another broker waits for its answer.

@@ -17,5 +17,6 @@ mod routes;
 mod schedule;
 mod service;
 mod stats;
+mod timer;
 mod takeover;
 mod transaction;

@@ -18,6 +18,7 @@ use boostermq_remoting::request::offset::{
 };
 use boostermq_remoting::request::query::{QueryMessage, ViewMessageById};
 use boostermq_remoting::request::send::{ConsumerSendMsgBack, SendReplyMessage, SendReplyMessageV2};
+use boostermq_remoting::request::timer::{GetTimerCheckPoint, GetTimerMetrics, RecallMessage};
 use boostermq_remoting::request::topic::{
     CleanUnusedTopic, DeleteTopicInBroker, GetAllTopicConfig, GetSystemTopicListFromBroker, GetTopicConfig,
     GetTopicStatsInfo, QueryTopicConsumeByWho, UpdateAndCreateTopic, UpdateAndCreateTopicList,
@@ -26,8 +27,8 @@ use boostermq_remoting::request::transaction::ResumeCheckHalfMessage;
 use boostermq_remoting::router::{BlockingLimits, Router};
 
 use crate::broker::Broker;
-use crate::processor::admin::{cleaning, client as clients, config, group, runtime, topic};
-use crate::processor::{client, offset, query, relay, reply, send_back};
+use crate::processor::admin::{cleaning, client as clients, config, group, runtime, timer, topic};
+use crate::processor::{client, offset, query, recall, relay, reply, send_back};
 use crate::transaction;
 
 /// Slow requests at once and waiting: upstream's admin pool (facts/semantics.md 2.0).
@@ -50,6 +51,7 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(QueryMessage, query::query_message)
         .on(ViewMessageById, query::view_message_by_id)
         .on(ResumeCheckHalfMessage, transaction::resume_check)
+        .on_waiting(RecallMessage, recall::recall_message)
         // Clients.
         .on(HeartBeat, client::heartbeat)
         .on(UnregisterClient, client::unregister)
@@ -93,6 +95,8 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(GetBrokerConfig, config::get_broker_config)
         .on(UpdateBrokerConfig, config::update_broker_config)
         .on(GetBrokerRuntimeInfo, runtime::get_broker_runtime_info)
+        .on(GetTimerCheckPoint, timer::check_point)
+        .on(GetTimerMetrics, timer::metrics)
         .on(CleanExpiredConsumequeue, cleaning::clean_expired_queues)
         .on(DeleteExpiredCommitlog, cleaning::delete_expired_commit_log)
         .on(CleanUnusedTopic, cleaning::clean_unused_topics)
@@ -103,7 +107,7 @@ pub(crate) fn routes() -> Router<Broker> {
             "upstream declares it and serves it nowhere",
             &[13, 22, 23, 27, 47, 209, 210, 211, 212, 213, 214, 301, 302],
         )
-        .refuse("timers of any length are not built yet; delay levels are", &[60, 61, 370, 5001])
+        .refuse("the timer keeps its files; a timer in RocksDB is not built", &[5001])
         .refuse("pop, and assignment of queues by the broker, are not built yet", &POP)
         .refuse("lite topics are not built yet", &LITE)
         .refuse("this part of the operators' desk is not built yet", &OPERATORS)

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use boostermq_remoting::config::reasons::{
     BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FILTER_BITS, FLUSHER, HA, INDEX, LEGACY,
     LMQ, LOCKS, MAPPING, METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, RECORD_CRC, RECOVERY, RETENTION_READERS,
-    ROCKSDB, ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER, TOPIC_LENGTH,
+    ROCKSDB, ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER_COUNTS, TIMER_RETRIES,
+    TIMER_THREADS, TIMER_WHEEL, TOPIC_LENGTH,
 };
 use boostermq_remoting::config::{ByteSize, ConfigError, Days, Hours, Machine, Millis, Minutes, Percent, Seconds};
 use boostermq_remoting::properties_file::Properties;
@@ -308,79 +309,79 @@ boostermq_remoting::config! {
 
         // Timed messages.
         /// Delivers messages at a given time.
-        timer_wheel_enable: bool = true, "timerWheelEnable", Inert(TIMER);
+        timer_wheel_enable: bool = true, "timerWheelEnable", Restart;
         /// Precision of that time.
-        timer_precision_ms: Millis = Millis(1000), "timerPrecisionMs", Inert(TIMER);
+        timer_precision_ms: Millis = Millis(1000), "timerPrecisionMs", Restart, 1..=3_600_000;
         /// Longest delay.
-        timer_max_delay_sec: Seconds = Seconds(259_200), "timerMaxDelaySec", Inert(TIMER);
+        timer_max_delay_sec: Seconds = Seconds(259_200), "timerMaxDelaySec", Live, 0..=i32::MAX as i64;
         /// Slots after which a long delay is put back.
-        timer_roll_window_slot: u32 = 172_800, "timerRollWindowSlot", Inert(TIMER);
+        timer_roll_window_slot: u32 = 172_800, "timerRollWindowSlot", Restart;
         /// Time between two flushes of the wheel.
-        timer_flush_interval_ms: Millis = Millis(1000), "timerFlushIntervalMs", Inert(TIMER);
+        timer_flush_interval_ms: Millis = Millis(1000), "timerFlushIntervalMs", Live;
         /// Threads that read due messages.
-        timer_get_message_thread_num: u32 = 3, "timerGetMessageThreadNum", Inert(TIMER);
+        timer_get_message_thread_num: u32 = 3, "timerGetMessageThreadNum", Inert(TIMER_THREADS);
         /// Threads that store due messages.
-        timer_put_message_thread_num: u32 = 3, "timerPutMessageThreadNum", Inert(TIMER);
+        timer_put_message_thread_num: u32 = 3, "timerPutMessageThreadNum", Inert(TIMER_THREADS);
         /// Passes messages between them by a ring.
-        timer_enable_disruptor: bool = false, "timerEnableDisruptor", Inert(TIMER);
+        timer_enable_disruptor: bool = false, "timerEnableDisruptor", Inert(TIMER_THREADS);
         /// Checks the counts of timed messages.
-        timer_enable_check_metrics: bool = true, "timerEnableCheckMetrics", Inert(TIMER);
+        timer_enable_check_metrics: bool = true, "timerEnableCheckMetrics", Inert(TIMER_COUNTS);
         /// Hour of that check.
-        timer_check_metrics_when: String = "05".into(), "timerCheckMetricsWhen", Inert(TIMER);
+        timer_check_metrics_when: String = "05".into(), "timerCheckMetricsWhen", Inert(TIMER_COUNTS);
         /// Delivers delay levels by the wheel.
-        timer_intercept_delay_level: bool = false, "timerInterceptDelayLevel", Inert(TIMER);
+        timer_intercept_delay_level: bool = false, "timerInterceptDelayLevel", Inert(LEGACY);
         /// Writes the wheel as a whole.
-        timer_wheel_snapshot_flush: bool = false, "timerWheelSnapshotFlush", Inert(TIMER);
+        timer_wheel_snapshot_flush: bool = false, "timerWheelSnapshotFlush", Inert(TIMER_WHEEL);
         /// Time between two such writes.
-        timer_wheel_snapshot_interval_ms: Millis = Millis(10_000), "timerWheelSnapshotIntervalMs", Inert(TIMER);
+        timer_wheel_snapshot_interval_ms: Millis = Millis(10_000), "timerWheelSnapshotIntervalMs", Inert(TIMER_WHEEL);
         /// Takes in no timed messages.
-        timer_stop_enqueue: bool = false, "timerStopEnqueue", Inert(TIMER);
+        timer_stop_enqueue: bool = false, "timerStopEnqueue", Live;
         /// Delivers no timed messages.
-        timer_stop_dequeue: bool = false, "timerStopDequeue", Inert(TIMER);
+        timer_stop_dequeue: bool = false, "timerStopDequeue", Live;
         /// Drops messages that cannot be delivered.
-        timer_skip_unknown_error: bool = false, "timerSkipUnknownError", Inert(TIMER);
+        timer_skip_unknown_error: bool = false, "timerSkipUnknownError", Inert(TIMER_RETRIES);
         /// Reads messages before they are due.
-        timer_warm_enable: bool = false, "timerWarmEnable", Inert(TIMER);
+        timer_warm_enable: bool = false, "timerWarmEnable", Inert(TIMER_THREADS);
         /// Tries a delivery until it succeeds.
-        timer_enable_retry_until_success: bool = false, "timerEnableRetryUntilSuccess", Inert(TIMER);
+        timer_enable_retry_until_success: bool = false, "timerEnableRetryUntilSuccess", Inert(TIMER_RETRIES);
         /// Messages of one slot from which sends are refused.
-        timer_congest_num_each_slot: u32 = i32::MAX as u32, "timerCongestNumEachSlot", Inert(TIMER);
+        timer_congest_num_each_slot: u32 = i32::MAX as u32, "timerCongestNumEachSlot", Live;
         /// Topics whose counts are checked fully.
-        timer_metric_small_threshold: u32 = 1_000_000, "timerMetricSmallThreshold", Inert(TIMER);
+        timer_metric_small_threshold: u32 = 1_000_000, "timerMetricSmallThreshold", Inert(TIMER_COUNTS);
         /// Time between two log lines of progress.
-        timer_progress_log_interval_ms: Millis = Millis(10_000), "timerProgressLogIntervalMs", Inert(TIMER);
+        timer_progress_log_interval_ms: Millis = Millis(10_000), "timerProgressLogIntervalMs", Inert(TIMER_COUNTS);
         /// Time between two looks which pages are in memory.
         timer_cold_data_check_interval_ms: Millis = Millis(60_000), "timerColdDataCheckIntervalMs", Inert(COLD);
         /// Length of one file of the timer log.
-        mapped_file_size_timer_log: ByteSize = ByteSize::mib(100), "mappedFileSizeTimerLog", Inert(TIMER);
+        mapped_file_size_timer_log: ByteSize = ByteSize::mib(100), "mappedFileSizeTimerLog", Restart, 4096..=i32::MAX as i64;
         /// Milliseconds after a start before the broker shows itself to name servers; -1 for none.
         disappear_time_after_start: i32 = -1, "disappearTimeAfterStart", Inert(START);
         /// Keeps timed messages in RocksDB.
-        timer_rocksdb_enable: bool = false, "timerRocksDBEnable", Inert(TIMER);
+        timer_rocksdb_enable: bool = false, "timerRocksDBEnable", Inert(ROCKSDB);
         /// Stops looking for due messages there.
-        timer_rocksdb_stop_scan: bool = false, "timerRocksDBStopScan", Inert(TIMER);
+        timer_rocksdb_stop_scan: bool = false, "timerRocksDBStopScan", Inert(ROCKSDB);
         /// Precision there.
-        timer_rocksdb_precision_ms: Millis = Millis(1000), "timerRocksDBPrecisionMs", Inert(TIMER);
+        timer_rocksdb_precision_ms: Millis = Millis(1000), "timerRocksDBPrecisionMs", Inert(ROCKSDB);
         /// Messages a second put back there.
-        timer_rocksdb_roll_max_tps: f64 = 8000.0, "timerRocksDBRollMaxTps", Inert(TIMER);
+        timer_rocksdb_roll_max_tps: f64 = 8000.0, "timerRocksDBRollMaxTps", Inert(ROCKSDB);
         /// Messages a second delivered from there.
-        timer_rocksdb_time_expired_max_tps: f64 = 200_000.0, "timerRocksDBTimeExpiredMaxTps", Inert(TIMER);
+        timer_rocksdb_time_expired_max_tps: f64 = 200_000.0, "timerRocksDBTimeExpiredMaxTps", Inert(ROCKSDB);
         /// Time between two rounds of putting back.
-        timer_rocksdb_roll_interval_hours: Hours = Hours(1), "timerRocksDBRollIntervalHours", Inert(TIMER);
+        timer_rocksdb_roll_interval_hours: Hours = Hours(1), "timerRocksDBRollIntervalHours", Inert(ROCKSDB);
         /// Time ahead that a round covers.
-        timer_rocksdb_roll_range_hours: Hours = Hours(2), "timerRocksDBRollRangeHours", Inert(TIMER);
+        timer_rocksdb_roll_range_hours: Hours = Hours(2), "timerRocksDBRollRangeHours", Inert(ROCKSDB);
         /// Recalls messages from the wheel.
-        timer_recall_to_time_wheel_enable: bool = true, "timerRecallToTimeWheelEnable", Inert(TIMER);
+        timer_recall_to_time_wheel_enable: bool = true, "timerRecallToTimeWheelEnable", Inert(ROCKSDB);
         /// Recalls messages from RocksDB.
-        timer_recall_to_timeline_enable: bool = true, "timerRecallToTimelineEnable", Inert(TIMER);
+        timer_recall_to_timeline_enable: bool = true, "timerRecallToTimelineEnable", Inert(ROCKSDB);
         /// Threads that take messages in, least.
-        timer_reput_service_core_pool_size: u32 = 6, "timerReputServiceCorePoolSize", Inert(TIMER);
+        timer_reput_service_core_pool_size: u32 = 6, "timerReputServiceCorePoolSize", Inert(ROCKSDB);
         /// Threads that take messages in, most.
-        timer_reput_service_max_pool_size: u32 = 6, "timerReputServiceMaxPoolSize", Inert(TIMER);
+        timer_reput_service_max_pool_size: u32 = 6, "timerReputServiceMaxPoolSize", Inert(ROCKSDB);
         /// Messages that may wait for them.
-        timer_reput_service_queue_capacity: u32 = 10_000, "timerReputServiceQueueCapacity", Inert(TIMER);
+        timer_reput_service_queue_capacity: u32 = 10_000, "timerReputServiceQueueCapacity", Inert(ROCKSDB);
         /// Adds the topic to the key of a recall.
-        append_topic_for_timer_delete_key: bool = false, "appendTopicForTimerDeleteKey", Inert(TIMER);
+        append_topic_for_timer_delete_key: bool = false, "appendTopicForTimerDeleteKey", Live;
 
         // Transactions.
         /// Keeps half messages in RocksDB.
@@ -524,6 +525,12 @@ boostermq_remoting::config! {
 }
 
 impl StoreConfig {
+    /// Longest delay of a timed message in milliseconds.
+    #[must_use]
+    pub fn timer_max_delay_ms(&self) -> i64 {
+        i64::try_from(self.timer_max_delay_sec.0).unwrap_or(i64::MAX).saturating_mul(1000)
+    }
+
     /// Fills in what the file leaves open. To be called once, after reading.
     ///
     /// # Errors

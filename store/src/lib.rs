@@ -35,6 +35,7 @@ mod recover;
 mod retention;
 mod stats;
 mod takeover;
+pub mod timer;
 
 pub use commit_log::{AppendBatch, AppendReceipt, FlushOutcome};
 pub use disk::{DiskCapacity, DiskUsage, Fullness};

@@ -26,10 +26,13 @@ use boostermq_remoting::request::send::SendMessageRequestHeader;
 use boostermq_remoting::request::transaction::EndTransactionRequestHeader;
 use boostermq_remoting::router::{Question, Response, ResponseError};
 use boostermq_store::consume_queue::ConsumeQueue;
+use boostermq_store::timer::{WHEEL_QUEUE, WHEEL_TOPIC};
 use boostermq_store::{AppendBatch, AppendReceipt, FlushOutcome};
 
 use crate::broker::Broker;
 use crate::transaction::{self, End, Ending, HALF_TOPIC, TopicCount};
+use crate::timer::due::{self, Due, Wish};
+use crate::timer::handle;
 use crate::{response_error, retry, schedule};
 
 /// How long the first send to a new topic waits for the name servers: clients give up after 3 s.
@@ -38,13 +41,14 @@ const REGISTRATION_WAIT: Duration = Duration::from_secs(1);
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// Topics that clients may not send to (facts/semantics.md 2.1c).
-const NOT_SENDABLE: [&str; 6] = [
+const NOT_SENDABLE: [&str; 7] = [
     "SCHEDULE_TOPIC_XXXX",
     HALF_TOPIC,
     "RMQ_SYS_TRANS_OP_HALF_TOPIC",
     "TRANS_CHECK_MAX_TIME_TOPIC",
     "SELF_TEST_TOPIC",
     "OFFSET_MOVED_EVENT",
+    WHEEL_TOPIC,
 ];
 
 /// What a connection keeps for its sends.
@@ -57,6 +61,8 @@ pub(crate) struct SendSession {
     properties: Vec<u8>,
     /// Transactions whose messages are in the batch.
     endings: Vec<Ending>,
+    /// By which the message being made can be called back.
+    recall_handle: Option<String>,
     target: Option<Target>,
 }
 
@@ -83,6 +89,8 @@ struct PendingSend {
     unique_key: (usize, usize),
     /// Whether it waits for the disk.
     waits: bool,
+    /// By which it can be called back.
+    recall_handle: Option<String>,
     /// Whether it made its topic, and waits until the name servers know it: a client that has its answer may ask at once
     /// for the route.
     registers: bool,
@@ -105,6 +113,7 @@ struct Stored {
     queue_id: u32,
     unique_key: String,
     receipts: Vec<AppendReceipt>,
+    recall_handle: Option<String>,
     is_end: bool,
 }
 
@@ -123,6 +132,7 @@ impl SendSession {
             unique_keys: String::new(),
             properties: Vec::new(),
             endings: Vec::new(),
+            recall_handle: None,
             target: None,
         }
     }
@@ -130,6 +140,7 @@ impl SendSession {
     /// Checks and encodes one send; a refusal is answered at once.
     pub(crate) fn send(&mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, out: &mut Outbox) {
         let question = Question::of(incoming);
+        self.recall_handle = None;
         let (records, keys) = (self.batch.len(), self.unique_keys.len());
         match self.prepare(broker, incoming, question) {
             Ok(()) => {}
@@ -173,6 +184,7 @@ impl SendSession {
             queue_id: queue_id.0,
             unique_key,
             waits,
+            recall_handle: self.recall_handle.take(),
             registers,
             kind,
         });
@@ -234,11 +246,7 @@ impl SendSession {
                 broker.settings.read().broker.broker_ip1
             )));
         }
-        if seen.is_timer && seen.delay_level <= 0 {
-            return Err(ResponseError::system(
-                "accurate timer message is not enabled, timerWheelEnable is false; use a delay level",
-            ));
-        }
+        let slot_ms = slot_of(broker, &seen, question_draw(incoming, header))?;
         let plain = if seen.has_pop_check_point { Properties(given).without(property::POP_CK) } else { given.into() };
         let mut delay_level = seen.delay_level;
         let mut reconsume_times = header.reconsume_times.unwrap_or(0);
@@ -289,6 +297,16 @@ impl SendSession {
             }
             schedule::append_real_destination(&mut self.properties, topic, queue_id);
             queue = Some(broker.store.queue(&target.topic, target.queue_id));
+        }
+        if let Some(slot_ms) = slot_ms.filter(|_| !is_dead) {
+            append(&mut self.properties, property::TIMER_OUT_MS, &slot_ms.to_string());
+            schedule::append_real_destination(&mut self.properties, topic, queue_id);
+            if !topic.starts_with(RETRY_TOPIC_PREFIX) {
+                let unique_key = self.unique_keys.get(start..).unwrap_or_default();
+                self.recall_handle = Some(handle::encode(topic, broker.identity.name.as_str(), slot_ms, unique_key));
+            }
+            (topic, queue_id) = (WHEEL_TOPIC, WHEEL_QUEUE);
+            queue = broker.timer.as_ref().map(|timer| timer.queue(&broker.store));
         }
         let mut kind = Kind::Message;
         if is_half {
@@ -345,6 +363,7 @@ impl SendSession {
                     queue_id: 0,
                     unique_key: (end, end),
                     waits: waits && broker.waits_for_flush(),
+                    recall_handle: None,
                     registers: false,
                     kind: Kind::End(count),
                 });
@@ -436,6 +455,7 @@ impl SendSession {
             queue_id: queue_id.0,
             unique_key: (0, 0),
             waits,
+            recall_handle: None,
             registers,
             kind: Kind::Message,
         });
@@ -476,12 +496,18 @@ impl SendSession {
                             queue_id: pending.queue_id,
                             unique_key: key.to_owned(),
                             receipts: receipts.to_vec(),
+                            recall_handle: pending.recall_handle.clone(),
                             is_end: matches!(pending.kind, Kind::End(_)),
                         });
                     } else if matches!(pending.kind, Kind::End(_)) {
                         Response::success().write(&pending.question, out);
                     } else {
-                        let answer = Answer { queue_id: pending.queue_id, unique_key: key, receipts };
+                        let answer = Answer {
+                            queue_id: pending.queue_id,
+                            unique_key: key,
+                            receipts,
+                            recall_handle: pending.recall_handle.as_deref(),
+                        };
                         answer.write(broker, ResponseCode::SUCCESS, &pending.question, out);
                     }
                 }
@@ -575,7 +601,12 @@ fn answer_when_flushed(broker: &Arc<Broker>, connection: &Arc<Connection>, end: 
 
 impl Stored {
     fn answer(&self) -> Answer<'_> {
-        Answer { queue_id: self.queue_id, unique_key: &self.unique_key, receipts: &self.receipts }
+        Answer {
+            queue_id: self.queue_id,
+            unique_key: &self.unique_key,
+            receipts: &self.receipts,
+            recall_handle: self.recall_handle.as_deref(),
+        }
     }
 }
 
@@ -584,6 +615,7 @@ struct Answer<'a> {
     queue_id: u32,
     unique_key: &'a str,
     receipts: &'a [AppendReceipt],
+    recall_handle: Option<&'a str>,
 }
 
 impl Answer<'_> {
@@ -621,6 +653,9 @@ impl Answer<'_> {
         sink.text("TRACE_ON", trace);
         sink.text("MSG_REGION", region);
         sink.integer("queueOffset", self.receipts.first().map_or(0, |receipt| receipt.queue_offset.0));
+        if let Some(handle) = self.recall_handle {
+            sink.text("recallHandle", handle);
+        }
     }
 }
 
@@ -697,6 +732,32 @@ pub(super) fn check_permission(broker: &Broker, config: &TopicConfig) -> Result<
     Ok(())
 }
 
+/// The tick that a message waits for, if it asks for a time; a delay level counts before that, and a half message has none.
+fn slot_of(broker: &Broker, seen: &SeenProperties<'_>, draw: u64) -> Result<Option<i64>, ResponseError> {
+    if seen.delay_level > 0 || seen.is_transaction || !seen.wish.is_there() {
+        return Ok(None);
+    }
+    let timer = broker.timer.as_ref().ok_or_else(due::not_enabled)?;
+    let settings = broker.settings.read();
+    let max_delay_ms = settings.store.timer_max_delay_ms();
+    match seen.wish.due(broker.clock.now_ms(), timer.precision_ms(), max_delay_ms)? {
+        Due::Now => Ok(None),
+        Due::At(slot_ms) => {
+            let limit = i64::from(settings.store.timer_congest_num_each_slot);
+            if timer.refuses(slot_ms, limit, draw) {
+                return Err(due::congested(limit));
+            }
+            Ok(Some(slot_ms))
+        }
+    }
+}
+
+/// A number that is random enough to choose which sends are refused.
+fn question_draw(incoming: &Incoming<'_>, header: &SendMessageRequestHeader<'_>) -> u64 {
+    let seed = header.born_timestamp.cast_unsigned() << 32 ^ u64::from(incoming.header.opaque.cast_unsigned());
+    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
+}
+
 pub(super) fn check_queue(
     header: &SendMessageRequestHeader<'_>,
     config: &TopicConfig,
@@ -738,6 +799,8 @@ struct SeenProperties<'a> {
     waits: bool,
     is_transaction: bool,
     is_timer: bool,
+    /// When the sender wants the message delivered.
+    wish: Wish<'a>,
     has_pop_check_point: bool,
 }
 
@@ -749,6 +812,7 @@ impl<'a> SeenProperties<'a> {
             waits: true,
             is_transaction: false,
             is_timer: false,
+            wish: Wish::default(),
             has_pop_check_point: false,
         };
         for (name, value) in Properties(properties).iter() {
@@ -758,12 +822,16 @@ impl<'a> SeenProperties<'a> {
                 property::DELAY => seen.delay_level = value.parse().unwrap_or(0),
                 property::TRAN_MSG => seen.is_transaction = value.eq_ignore_ascii_case("true"),
                 property::POP_CK => seen.has_pop_check_point = true,
-                property::TIMER_DELAY_SEC | property::TIMER_DELAY_MS | property::TIMER_DELIVER_MS => {
-                    seen.is_timer = true;
-                }
+                property::TIMER_DELAY_SEC => seen.wish.delay_sec = Some(value),
+                property::TIMER_DELAY_MS => seen.wish.delay_ms = Some(value),
+                property::TIMER_DELIVER_MS => seen.wish.deliver_ms = Some(value),
+                property::TIMER_DEL_UNIQKEY => seen.wish.is_recall = true,
+                property::TIMER_OUT_MS => seen.wish.is_timed = true,
                 _ => {}
             }
         }
+        let wish = &seen.wish;
+        seen.is_timer = wish.delay_sec.is_some() || wish.delay_ms.is_some() || wish.deliver_ms.is_some();
         seen
     }
 }

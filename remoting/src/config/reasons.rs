@@ -31,7 +31,6 @@ absent! {
     REGISTRATION = "partial registration: each one carries all topics";
     STATIC_SUBSCRIPTION = "static subscriptions";
     STATIC_TOPIC = "static topics";
-    TIMER = "timed messages beyond the delay levels";
     TLS = "TLS for outgoing connections";
 }
 
@@ -96,6 +95,14 @@ pub const SOCKET_BUFFERS: &str = "the operating system sizes the buffers of each
 pub const STOP: &str = "a stop always answers what was read before it closes";
 /// Threads of the network.
 pub const THREADS: &str = "one thread per CPU serves all connections";
+/// How timed messages are counted.
+pub const TIMER_COUNTS: &str = "counts of timed messages follow each change, and are made anew after a crash";
+/// Timed messages are never given up.
+pub const TIMER_RETRIES: &str = "a timed message is tried until it is stored; one that cannot be read is passed over";
+/// Who moves timed messages.
+pub const TIMER_THREADS: &str = "one thread takes timed messages in and gives them out";
+/// How the wheel is written.
+pub const TIMER_WHEEL: &str = "of the wheel only the cells that changed are written";
 /// Topic names have one limit.
 pub const TOPIC_LENGTH: &str = "names of topics have the limits of the wire protocol, and records their version";
 /// How pulled messages are sent.

@@ -6,4 +6,5 @@ pub(crate) mod config;
 pub(crate) mod group;
 mod page;
 pub(crate) mod runtime;
+pub(crate) mod timer;
 pub(crate) mod topic;

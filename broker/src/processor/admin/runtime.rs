@@ -28,6 +28,7 @@ pub(crate) fn get_broker_runtime_info(broker: &Arc<Broker>, _: Request<GetBroker
         rates(broker, &mut put);
         log(broker, &mut put);
         levels(broker, &mut put);
+        timer(broker, &mut put);
         idle_parts(&mut put);
     }
     Response::success().json(&KvTable { table })
@@ -109,7 +110,17 @@ fn levels(broker: &Broker, put: &mut impl FnMut(&str, String)) {
     }
 }
 
-/// Thread pools, buffers and timers that this broker does without: nothing waits in them.
+/// How far the timer is behind and how much waits in it.
+fn timer(broker: &Broker, put: &mut impl FnMut(&str, String)) {
+    let look = broker.timer.as_ref().map(|timer| timer.look(&broker.store, broker.clock.now_ms())).unwrap_or_default();
+    put("timerReadBehind", look.read_behind_s.to_string());
+    put("timerOffsetBehind", look.offset_behind.to_string());
+    put("timerCongestNum", look.pending.to_string());
+    put("timerEnqueueTps", format!("{:?}", look.taken_in_per_second));
+    put("timerDequeueTps", format!("{:?}", look.delivered_per_second));
+}
+
+/// Thread pools and buffers that this broker does without: nothing waits in them.
 fn idle_parts(put: &mut impl FnMut(&str, String)) {
     for (pool, capacity) in
         [("send", 10_000), ("pull", 100_000), ("litePull", 100_000), ("query", 20_000), ("ack", 100_000)]
@@ -124,11 +135,6 @@ fn idle_parts(put: &mut impl FnMut(&str, String)) {
         ("dispatchMaxBuffer", "0"),
         ("pageCacheLockTimeMills", "0"),
         ("remainTransientStoreBufferNumbs", "2147483647"),
-        ("timerReadBehind", "0"),
-        ("timerOffsetBehind", "0"),
-        ("timerCongestNum", "0"),
-        ("timerEnqueueTps", "0.0"),
-        ("timerDequeueTps", "0.0"),
     ] {
         put(key, value.to_owned());
     }

@@ -143,6 +143,9 @@ pub(crate) fn delete(broker: &Arc<Broker>, request: Request<DeleteTopicInBroker>
         broker.topics.delete(topic).map_err(not_changed)?;
         broker.offsets.remove_topic(topic);
         broker.store.delete_topic(topic).map_err(response_error::from_queue)?;
+        if let Some(timer) = &broker.timer {
+            timer.counts.forget(topic);
+        }
     }
     Ok(Response::success())
 }
