@@ -1,6 +1,6 @@
 //! Transactions committed in a second, and what they cost: ours beside the reference, one after the other on one machine.
 //!
-//! `BOOSTERMQ_SLOW=1 cargo test -p boostermq-compat-tests transactions_are_fast -- --nocapture`
+//! `BOOSTERMQ_SLOW=1 cargo test --release -p boostermq-compat-tests transactions_are_fast -- --nocapture`
 //!
 //! Four connections keep a window of transactions each: the half messages of the next window and the commits of the last leave in one
 //! write. The CPU is that of the broker's process (`/proc/PID/stat`), all threads.
