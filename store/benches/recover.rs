@@ -1,7 +1,8 @@
 //! How long a start takes after a process was killed: records of 1 KiB, eight queues, with an index.
 //!
 //! A child process fills the store and is killed; what follows are starts, each in a process of its own, with the pages of the
-//! store dropped from memory (cold) or not. `BOOSTERMQ_GIB` says how much log (default 1), `TMPDIR` where.
+//! store dropped from memory (cold) or not. `BOOSTERMQ_GIB` says how much log (default 1), `TMPDIR` where, and with `BOOSTERMQ_SYNC`
+//! the store is one of SYNC_FLUSH. Beside the time stands the processor's, which says more on a busy machine.
 //!
 //! ```text
 //! BOOSTERMQ_GIB=4 cargo bench -p boostermq-store --bench recover
@@ -20,7 +21,7 @@ use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::record::RecordFields;
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_store::clock::SystemClock;
-use boostermq_store::{AppendBatch, MessageStore, StoreOptions};
+use boostermq_store::{AppendBatch, FlushMode, MessageStore, StoreOptions};
 use rustix::fs::{Advice, fadvise};
 
 const QUEUES: u32 = 8;
@@ -33,7 +34,8 @@ const ROOT: &str = "BOOSTERMQ_BENCH_ROOT";
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn options(root: &Path) -> StoreOptions {
-    StoreOptions { disk_warning_ratio: 101, ..StoreOptions::new(root) }
+    let flush_mode = if std::env::var_os("BOOSTERMQ_SYNC").is_some() { FlushMode::Sync } else { FlushMode::Async };
+    StoreOptions { flush_mode, disk_warning_ratio: 101, ..StoreOptions::new(root) }
 }
 
 fn bytes_wanted() -> i64 {
@@ -78,13 +80,22 @@ fn fill(root: &Path) -> Outcome {
     Ok(())
 }
 
+/// Processor time of this process so far.
+fn processor_time() -> Result<Duration, Box<dyn std::error::Error>> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let after_name = stat.rsplit_once(") ").ok_or("no name")?.1;
+    // User and system time stand in the 14th and 15th field, in hundredths of a second; the name is the second.
+    let ticks = after_name.split(' ').skip(11).take(2).map(str::parse::<u64>);
+    Ok(Duration::from_millis(ticks.sum::<Result<u64, _>>()? * 10))
+}
+
 /// Opens the store, says how long that took, and ends without closing it.
 fn start(root: &Path, ends_clean: bool) -> Outcome {
     let begin = Instant::now();
     let store = MessageStore::open(options(root), Arc::new(SystemClock))?;
     let took = begin.elapsed();
     let messages: i64 = (0..QUEUES).map(|id| store.max_queue_offset(TOPIC, QueueId(id)).0).sum();
-    println!("{} {messages}", took.as_micros());
+    println!("{} {} {messages}", took.as_micros(), processor_time()?.as_micros());
     if ends_clean {
         store.close()?;
     }
@@ -112,6 +123,15 @@ fn drop_pages(dir: &Path) -> Outcome {
     Ok(())
 }
 
+/// Has a start read the whole log.
+fn forget_progress(root: &Path) -> Outcome {
+    File::options().write(true).open(root.join("checkpoint"))?.write_all_at(&[0; 4096], 0)?;
+    match std::fs::remove_file(root.join("consumequeue.ends")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// One start in a process of its own.
 fn measure(root: &Path, what: &str, is_cold: bool, role: &str) -> Outcome {
     if is_cold {
@@ -119,16 +139,12 @@ fn measure(root: &Path, what: &str, is_cold: bool, role: &str) -> Outcome {
     }
     let output = child(role, root)?.stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8(output.stdout)?;
-    let (took, messages) = text.trim().split_once(' ').ok_or(text.clone())?;
-    let took = Duration::from_micros(took.parse()?);
+    let [took, busy, messages] = text.split_whitespace().collect::<Vec<_>>()[..] else { return Err(text.into()) };
+    let (took, busy) = (Duration::from_micros(took.parse()?), Duration::from_micros(busy.parse()?));
     let gib = bytes_wanted() as f64 / f64::from(1 << 30);
     let per_gib = took.as_secs_f64() / gib;
-    println!("{what:<44} {:>8.3} s {per_gib:>8.3} s/GiB {messages:>10} messages", took.as_secs_f64());
-    Ok(())
-}
-
-fn zero_checkpoint(root: &Path) -> Outcome {
-    File::options().write(true).open(root.join("checkpoint"))?.write_all_at(&[0; 4096], 0)?;
+    let (took, busy) = (took.as_secs_f64(), busy.as_secs_f64());
+    println!("{what:<44} {took:>8.3} s {per_gib:>8.3} s/GiB {busy:>8.2} s busy {messages:>10} messages");
     Ok(())
 }
 
@@ -143,7 +159,7 @@ fn run() -> Outcome {
     measure(&root, "killed, checkpoint recent, warm", false, "start")?;
     measure(&root, "killed, checkpoint recent, cold", true, "start")?;
     for is_cold in [false, true] {
-        zero_checkpoint(&root)?;
+        forget_progress(&root)?;
         let what = if is_cold { "killed, no checkpoint, cold" } else { "killed, no checkpoint, warm" };
         measure(&root, what, is_cold, "start")?;
     }

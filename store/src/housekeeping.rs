@@ -83,7 +83,8 @@ impl Shared {
         let options = &house.options;
         let start = Instant::now();
         let mut flush_at = start + options.queue_flush_interval;
-        let mut thorough_at = start + options.queue_flush_thorough_interval;
+        // The first round at once: should the process soon end again, the next start need not repeat what this one did.
+        let mut thorough_at = start;
         loop {
             let now = Instant::now();
             if now >= flush_at {

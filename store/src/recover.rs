@@ -28,6 +28,7 @@ use crate::dispatch::QueueBuilder;
 use crate::error::{FileError, OpenError, Quarantine};
 use crate::layout;
 use crate::mapped_file::MappedFile;
+use crate::takeover::{Refusal, newer_magic};
 use rebuild::{Broken, Rebuild};
 
 /// How much older than the checkpoint a file has to be to be left out, where only times are known (RocketMQ 5.5.0).
@@ -97,6 +98,7 @@ impl Recovery<'_> {
         let known = self.known();
         let lacks_from = self.recover_queues(&known)?;
         let scan = self.scan(&known, lacks_from)?;
+        self.refuse_newer(&scan)?;
         for damage in &scan.damage {
             tracing::error!(
                 from = %damage.from, to = %damage.to, what = damage.what,
@@ -120,6 +122,18 @@ impl Recovery<'_> {
         }
         let Self { files, is_abnormal, .. } = self;
         Ok(Recovered { files, end, damage: scan.damage, scan_begin: scan.begin, records: scan.records, is_abnormal })
+    }
+
+    /// Refuses a log that another release has written to: what looks like damage, or like the end, is a record of its own.
+    fn refuse_newer(&self, scan: &Scan) -> Result<(), OpenError> {
+        for at in scan.damage.iter().map(|damage| damage.from.0).chain([scan.end.offset]) {
+            let Some(file) = self.file_of(at) else { continue };
+            if let Some(magic) = file.rest(at).and_then(|bytes| newer_magic(bytes, at)) {
+                let path = file.path().to_owned();
+                return Err(Refusal::NewerRecord { path, position: at, magic }.into());
+            }
+        }
+        Ok(())
     }
 
     /// How far the last stop had come. The ends of the queues are older than the checkpoint when another broker has run here since.

@@ -7,9 +7,9 @@
 //! ROOT/dledger-*/data/*                                                  a commit log kept by Raft
 //! ROOT/batchconsumequeue/TOPIC/QUEUE/*                                   queues of batches
 //! ROOT/compaction/{compactionLog,compactionCq}/TOPIC/QUEUE/*             compacted topics
-//! commitlog/*                                                            records of a version that is not known yet
+//! commitlog/*                                                            a first record of a version that is not known yet
 //! ```
-//! Folders that upstream makes and leaves empty are no sign of anything, nor is `rocksdbstore`, which RocketMQ 5.5.0 always
+//! A record of such a version further on is found by recovery, before the log is changed. Folders that upstream makes and leaves empty are no sign of anything, nor is `rocksdbstore`, which RocketMQ 5.5.0 always
 //! makes. Reads only; never decides by the configuration, which was checked before.
 //!
 //! Upstream: `StorePathConfigHelper`, `RocksDBConsumeQueueStore`, `DLedgerCommitLog`, `CompactionStore`.
@@ -108,12 +108,14 @@ pub enum Refusal {
     },
     /// A record of a version that is not known.
     #[error(
-        "{} begins with a record of a version this broker does not know (magic {magic:#010x}): a newer release wrote it. Use \
-         that release, or a newer one of this broker", path.display()
+        "{} holds, at offset {position} of the log, a record of a version this broker does not know (magic {magic:#010x}): a newer \
+         release wrote it. Use that release, or a newer one of this broker", path.display()
     )]
     NewerRecord {
         /// The file of the commit log.
         path: PathBuf,
+        /// Where it begins in the log.
+        position: i64,
         /// The magic of the record.
         magic: i32,
     },
@@ -199,8 +201,7 @@ fn first_file(folder: &Path, depth: u32) -> Result<Option<PathBuf>, FileError> {
     Ok(None)
 }
 
-/// Whether the log's file begins with a record of a version to come, rather than with damage: the record says that it stands
-/// where it stands, and no known version explains its fields.
+/// Whether the log's file begins with a record of a version to come.
 fn newer_record(path: &Path) -> Result<Option<Refusal>, FileError> {
     let base = path.file_name().and_then(|name| layout::file_position(name.to_str()?));
     let Some(base) = base.filter(|_| path.is_file()) else { return Ok(None) };
@@ -211,11 +212,21 @@ fn newer_record(path: &Path) -> Result<Option<Refusal>, FileError> {
         Ok(bytes)
     };
     let head = read(RECORD_HEAD)?;
-    let Some(magic) = claimed_magic(&head, base) else { return Ok(None) };
+    if claimed_magic(&head, base).is_none() {
+        return Ok(None);
+    }
     let size = head.first_chunk().map_or(0, |size| i32::from_be_bytes(*size));
     let record = read(usize::try_from(size).unwrap_or(0).clamp(RECORD_HEAD, RECORD_MAX))?;
-    let is_damaged = [MAGIC_V1, MAGIC_V2].iter().any(|known| is_record_with(&record, *known));
-    Ok((!is_damaged).then(|| Refusal::NewerRecord { path: path.to_owned(), magic }))
+    Ok(newer_magic(&record, base).map(|magic| Refusal::NewerRecord { path: path.to_owned(), position: base, magic }))
+}
+
+/// The magic of what stands at physical offset `at` if it is a record of a version to come, rather than damage: it says that it
+/// stands there, and no known version explains its fields.
+pub(crate) fn newer_magic(bytes: &[u8], at: i64) -> Option<i32> {
+    let magic = claimed_magic(bytes, at)?;
+    let bytes = bytes.get(..RECORD_MAX).unwrap_or(bytes);
+    let is_damaged = [MAGIC_V1, MAGIC_V2].iter().any(|known| is_record_with(bytes, *known));
+    (!is_damaged).then_some(magic)
 }
 
 /// Whether `bytes` would be a record if `magic` stood where another one does.
@@ -228,7 +239,7 @@ fn is_record_with(bytes: &[u8], magic: i32) -> bool {
 const RECORD_HEAD: usize = 36;
 
 /// The magic of what stands at physical offset `at`, if it is one of the family, is not known, and the place fits.
-pub(crate) fn claimed_magic(bytes: &[u8], at: i64) -> Option<i32> {
+fn claimed_magic(bytes: &[u8], at: i64) -> Option<i32> {
     let magic = i32::from_be_bytes(*bytes.get(4..8)?.first_chunk()?);
     let place = i64::from_be_bytes(*bytes.get(28..RECORD_HEAD)?.first_chunk()?);
     let is_newer = magic & MAGIC_FAMILY_MASK == MAGIC_FAMILY && magic != MAGIC_V1 && magic != MAGIC_V2;

@@ -13,6 +13,7 @@
 //!
 //! Upstream: `CommitLog`, `FlushManager`.
 
+mod ahead;
 mod append;
 mod flush;
 mod read;

@@ -13,10 +13,13 @@ use boostermq_remoting::message::record::{MAGIC_V1, MAGIC_V2, Parsed, Record, Re
 use boostermq_remoting::offsets::PhysicalOffset;
 
 use super::LogEnd;
+use super::ahead::{Ahead, with_pages_ahead};
 use crate::error::Quarantine;
 use crate::mapped_file::MappedFile;
 
-/// Bytes of the log that the system is asked to read ahead of a scan, and again each time that many are scanned.
+/// Bytes of the log after which a scan tells how far it is.
+const TELL_EVERY: i64 = 4 << 20;
+/// Bytes that the system is asked to read ahead of a search, and again each time that many are searched.
 const READ_AHEAD: i64 = 16 << 20;
 /// How often a long walk along the log says how far it is.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -152,15 +155,25 @@ pub(crate) fn scan<E>(
     files: &[MappedFile],
     from: i64,
     step: Step,
+    each: impl FnMut(Seen<'_>) -> Result<Option<String>, E>,
+) -> Result<Scan, E> {
+    with_pages_ahead(files, from, |ahead| walk(files, from, step, ahead, each))
+}
+
+fn walk<E>(
+    files: &[MappedFile],
+    from: i64,
+    step: Step,
+    ahead: &Ahead<'_>,
     mut each: impl FnMut(Seen<'_>) -> Result<Option<String>, E>,
 ) -> Result<Scan, E> {
     let mut scan = Scan { begin: from, ..Scan::default() };
     let mut headway = Headway::new("commit log is being read", from, files.last().map_or(from, MappedFile::limit));
-    let (mut at, mut ahead) = (from, from);
+    let (mut at, mut told) = (from, from);
     while let Some((index, file)) = file_of(files, at) {
-        if at >= ahead {
-            file.read_ahead(at, READ_AHEAD * 2);
-            ahead = at + READ_AHEAD;
+        if at >= told {
+            told = at + TELL_EVERY;
+            ahead.walked(at);
             headway.report(at);
         }
         match look(file, at, step.check_crc) {
@@ -235,7 +248,7 @@ impl Headway {
     }
 }
 
-fn file_of(files: &[MappedFile], at: i64) -> Option<(usize, &MappedFile)> {
+pub(super) fn file_of(files: &[MappedFile], at: i64) -> Option<(usize, &MappedFile)> {
     let first = files.first()?;
     let index = usize::try_from(at.checked_sub(first.base())?).ok()?.checked_div(first.size())?;
     Some((index, files.get(index)?))

@@ -128,7 +128,29 @@ fn records_of_a_version_to_come_are_refused_and_damage_is_not() {
             file.write_all_at(bytes, *at).unwrap();
         }
         let found = refusals(&store.options).unwrap();
-        let expected = is_refused.then(|| Refusal::NewerRecord { path, magic: i32::from_be_bytes(NEWER) });
+        let expected = is_refused.then(|| Refusal::NewerRecord { path, position: 0, magic: i32::from_be_bytes(NEWER) });
         assert_eq!(found, Vec::from_iter(expected), "{writes:?}");
+    }
+}
+
+#[test]
+fn a_record_of_a_version_to_come_is_not_cut_off_the_end() {
+    // Of three records, the first stays as it is.
+    for index in [1, 2] {
+        let store = Fixture::new();
+        let at = store.send_many(3)[index].physical_offset.0;
+        let path = store.dir.path().join("commitlog").join(layout::file_name(0));
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        for (within, bytes) in [(4, [0xDA, 0xA3, 0x20, 0xAF]), (84, [0x7F; 4])] {
+            file.write_all_at(&bytes, at.cast_unsigned() + within).unwrap();
+        }
+        let before = std::fs::read(&path).unwrap();
+        match open(&store) {
+            Err(OpenError::Refused(Refusal::NewerRecord { path: found, position, .. })) => {
+                assert_eq!((found, position), (path.clone(), at));
+            }
+            other => panic!("record {index}: {:?}", other.err()),
+        }
+        assert!(std::fs::read(&path).unwrap() == before, "the log was changed");
     }
 }

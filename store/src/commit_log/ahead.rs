@@ -1,0 +1,88 @@
+//! Bringing the log into memory ahead of a walk along it: a second thread asks the disk, and takes the page faults.
+//!
+//! ```text
+//!  walked | in memory …            | asked for |
+//!         ^ at                     ^ the thread, at most WINDOW ahead
+//! ```
+//!
+//! Never here: looking at what is read.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::Thread;
+
+use super::recover::file_of;
+use crate::mapped_file::MappedFile;
+
+const THREAD_NAME: &str = "store-read-ahead";
+/// A shorter walk has no thread.
+const WORTHWHILE: i64 = 64 << 20;
+/// Furthest that the thread goes ahead.
+const WINDOW: i64 = 64 << 20;
+/// Bytes that it brings in at once.
+const CHUNK: i64 = 2 << 20;
+const PAGE: usize = 4096;
+/// Where a walk is that has ended.
+const ENDED: i64 = i64::MAX;
+
+/// Tells the thread how far a walk has come; ends it when dropped.
+pub(super) struct Ahead<'a> {
+    at: &'a AtomicI64,
+    thread: Option<Thread>,
+}
+
+impl Ahead<'_> {
+    /// The walk has come to `at`. Call it every few megabytes.
+    pub(super) fn walked(&self, at: i64) {
+        if let Some(thread) = &self.thread {
+            self.at.store(at, Ordering::Release);
+            thread.unpark();
+        }
+    }
+}
+
+impl Drop for Ahead<'_> {
+    fn drop(&mut self) {
+        self.walked(ENDED);
+    }
+}
+
+/// Runs `walk`, which goes along `files` from `from` on, with the thread ahead of it.
+pub(super) fn with_pages_ahead<T>(files: &[MappedFile], from: i64, walk: impl FnOnce(&Ahead<'_>) -> T) -> T {
+    let at = AtomicI64::new(from);
+    let limit = files.last().map_or(from, MappedFile::limit);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name(THREAD_NAME.to_owned());
+        // Without the thread the walk is slower.
+        let thread = (limit - from >= WORTHWHILE).then(|| thread.spawn_scoped(scope, || fetch(files, from, &at)).ok());
+        let thread = thread.flatten().map(|thread| thread.thread().clone());
+        walk(&Ahead { at: &at, thread })
+    })
+}
+
+/// The thread.
+fn fetch(files: &[MappedFile], from: i64, walked: &AtomicI64) {
+    let mut at = from;
+    loop {
+        let walked = walked.load(Ordering::Acquire);
+        if walked == ENDED {
+            return;
+        }
+        if at >= walked.saturating_add(WINDOW) {
+            std::thread::park();
+            continue;
+        }
+        at = at.max(walked);
+        let Some((_, file)) = file_of(files, at) else { return };
+        // What was never written has no page, and is given none.
+        let Some((begin, end)) = file.next_written(at) else {
+            at = file.limit();
+            continue;
+        };
+        let to = end.min(begin + CHUNK);
+        file.read_ahead(begin, 2 * CHUNK);
+        let bytes = usize::try_from(to - begin).ok().and_then(|length| file.slice(begin, length));
+        black_box(bytes.unwrap_or_default().iter().step_by(PAGE).fold(0, |sum: u8, byte| sum ^ byte));
+        at = to;
+    }
+}
