@@ -86,3 +86,31 @@ fn fetch(files: &[MappedFile], from: i64, walked: &AtomicI64) {
         at = to;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn the_thread_ends_with_the_walk_however_that_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let size = 2 * WORTHWHILE;
+        let file = MappedFile::create(dir.path(), 0, size as u64, None).unwrap();
+        for position in [0, 5 << 20, 100 << 20] {
+            file.write(position, b"something").unwrap();
+        }
+        drop(file);
+        let files = [MappedFile::open(dir.path().join("00000000000000000000"), 0, size as u64).unwrap()];
+        let walked = with_pages_ahead(&files, 0, |ahead| {
+            assert!(ahead.thread.is_some());
+            (0..size).step_by(CHUNK as usize).map(|at| ahead.walked(at)).count()
+        });
+        assert_eq!(walked as i64, size / CHUNK);
+        assert_eq!(with_pages_ahead(&files, 0, |_| "nothing walked"), "nothing walked");
+        assert!(with_pages_ahead(&files, size - 1, |ahead| ahead.thread.is_none()), "too short");
+        let panicked = catch_unwind(AssertUnwindSafe(|| with_pages_ahead(&files, 0, |_| panic!("in the walk"))));
+        assert!(panicked.is_err());
+    }
+}
