@@ -50,6 +50,7 @@ public final class Cases {
         PullCases.register(suite);
         FilterCases.register(suite);
         RetryCases.register(suite);
+        TimerCases.register(suite);
         GroupCases.register(suite);
         SendCases.register(suite);
         TransactionCases.register(suite);

@@ -35,6 +35,7 @@ final class Codes {
     static final int SEND_BATCH_MESSAGE = 320;
     static final int ADD_WRITE_PERM_OF_BROKER = 327;
     static final int LITE_PULL_MESSAGE = 361;
+    static final int RECALL_MESSAGE = 370;
 
     private Codes() { }
 }
