@@ -41,6 +41,13 @@ pub(crate) fn note(root: &Path) -> Result<(), FileError> {
     io::write(&path, line.as_bytes()).map_err(FileError::at("writing the file", &path))
 }
 
+/// Has the next start take it that the machine was started anew: a sync of derived files failed, so what the page cache shows of them
+/// may not be what is on disk, and nobody will write it there any more.
+pub(crate) fn forget(root: &Path) {
+    // If this fails too, the checkpoint still does not say that the files are on disk.
+    let _ = io::remove_file(&root.join(layout::BOOT));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,6 +40,8 @@ use crate::stats::Counters;
 
 const THREAD_NAME: &str = "store-dispatch";
 const INDEX_THREAD_NAME: &str = "store-index";
+/// No place in the log.
+const NOTHING: i64 = -1;
 /// Records that a network thread dispatches before it hands over to the thread.
 const INLINE_RECORDS: u32 = 512;
 /// Records that the thread dispatches before it lets others have the lane.
@@ -116,6 +118,8 @@ struct Shared {
     mode: FlushMode,
     listener: OnceLock<Arc<dyn ArrivalListener>>,
     lane: Mutex<Lane>,
+    /// The first record that could not be put into the index.
+    index_lacks: AtomicI64,
     /// There may be records that the holder of the lane has not seen.
     is_pending: AtomicBool,
     /// Copies of the lane's state for those who only look.
@@ -162,6 +166,7 @@ impl Dispatcher {
             mode,
             listener: OnceLock::new(),
             lane: Mutex::new(lane),
+            index_lacks: AtomicI64::new(NOTHING),
             is_pending: AtomicBool::new(true),
             position: AtomicI64::new(position),
             wake: Mutex::default(),
@@ -274,6 +279,10 @@ impl Shared {
     /// The thread.
     fn run(&self) {
         loop {
+            let lacking = self.index_lacks.swap(NOTHING, Ordering::AcqRel);
+            if lacking != NOTHING {
+                self.feed_index(lacking);
+            }
             match self.walk_all() {
                 Progress::Failed => {
                     let mut wake = self.wake.lock();
@@ -391,8 +400,8 @@ impl Shared {
             listener.filter_bits(record, &mut lane.bits);
         }
         let pushed = lane.queues.push_with_bits(record, &lane.bits)?;
-        if lane.feeds_index {
-            self.put_into_index(record);
+        if lane.feeds_index && !self.put_into_index(record) {
+            lane.feeds_index = false;
         }
         self.store_timestamp.store(record.store_timestamp(), Ordering::Release);
         let Some(Pushed { queue, queue_offset, tags_code }) = pushed else { return Ok(()) };
@@ -413,14 +422,16 @@ impl Shared {
         Ok(())
     }
 
-    fn put_into_index(&self, record: &Record<'_>) {
-        let Some(index) = &self.index else { return };
-        let result = index.put(record);
-        if let Err(error) = result
-            && self.counters.index_failed() == 0
-        {
-            tracing::error!(%error, "messages from here on may not be found by key; restart when the disk is well");
+    /// Returns whether that worked. If not, nothing after the record may be put before it: whoever continues begins with it, and
+    /// so does the next start.
+    fn put_into_index(&self, record: &Record<'_>) -> bool {
+        let Some(index) = &self.index else { return true };
+        let Err(error) = index.put(record) else { return true };
+        if self.counters.index_failed() == 0 {
+            tracing::error!(%error, "messages from here on are not found by key until the index can be written again");
         }
+        self.index_lacks.store(record.physical_offset().0, Ordering::Release);
+        false
     }
 
     /// Feeds the index from `position` until it has caught up with the lane, which then feeds it.
@@ -444,7 +455,9 @@ impl Shared {
                 let Some(file) = self.log.file_at(position) else { break };
                 position = match look(&file, position, false) {
                     Found::Record(record) => {
-                        self.put_into_index(&record);
+                        if !self.put_into_index(&record) {
+                            return;
+                        }
                         position + i64::from(record.total_size())
                     }
                     Found::EndOfFile => file.limit(),

@@ -13,6 +13,7 @@ use std::time::Instant;
 use boostermq_remoting::offsets::PhysicalOffset;
 use parking_lot::{Condvar, Mutex};
 
+use crate::boot;
 use crate::checkpoint::{Checkpoint, Field};
 use crate::clock::StoreTime;
 use crate::commit_log::{CommitLog, Flusher};
@@ -125,6 +126,9 @@ impl House {
             && !self.is_checkpoint_stuck.swap(true, Ordering::AcqRel)
         {
             tracing::error!(%error, "the next start will read more of the commit log than usual");
+        }
+        if queues.is_err() || index.is_err() {
+            boot::forget(&self.options.root);
         }
         let is_stuck = self.is_checkpoint_stuck.load(Ordering::Acquire);
         if is_thorough && !is_stuck {

@@ -45,6 +45,12 @@ pub enum IndexError {
     /// The file system refused.
     #[error("index: {0}")]
     File(#[from] FileError),
+    /// An earlier sync failed, and a later one that succeeds would prove nothing.
+    #[error("the index in {} could not be written to disk earlier: check the disk; the next start builds it again", dir.display())]
+    Doubtful {
+        /// Folder of the index.
+        dir: PathBuf,
+    },
 }
 
 /// How far index files are believed when they are opened.
@@ -79,6 +85,8 @@ pub(crate) struct Index {
     writer: Mutex<()>,
     /// Files were made whose names may not be on disk.
     has_new_names: AtomicBool,
+    /// A sync has failed. Its pages may count as clean, so nobody knows any more what is on disk: nothing is safe from then on.
+    is_doubtful: AtomicBool,
 }
 
 impl Index {
@@ -133,7 +141,8 @@ impl Index {
         }
         free_in_background(dropped);
         let (dir, files) = (dir.to_owned(), ArcSwap::from_pointee(files));
-        Ok(Self { dir, shape, clock, files, writer: Mutex::new(()), has_new_names: AtomicBool::new(true) })
+        let (has_new_names, is_doubtful) = (AtomicBool::new(true), AtomicBool::new(false));
+        Ok(Self { dir, shape, clock, files, writer: Mutex::new(()), has_new_names, is_doubtful })
     }
 
     /// From where on records may be missing: recovery puts all records from here to the end of the log. What is there already
@@ -199,8 +208,18 @@ impl Index {
     /// moment, so nothing in it is safe.
     ///
     /// # Errors
-    /// [`IndexError::File`].
+    /// [`IndexError::File`]; from then on [`IndexError::Doubtful`] for each thorough flush.
     pub(crate) fn flush(&self, is_thorough: bool) -> Result<Option<i64>, IndexError> {
+        if self.is_doubtful.load(Ordering::Acquire) {
+            return if is_thorough { Err(IndexError::Doubtful { dir: self.dir.clone() }) } else { Ok(None) };
+        }
+        self.sync(is_thorough).inspect_err(|error| {
+            self.is_doubtful.store(true, Ordering::Release);
+            tracing::error!(%error, "the index is built again by the next start");
+        })
+    }
+
+    fn sync(&self, is_thorough: bool) -> Result<Option<i64>, IndexError> {
         let mut safe = None;
         for file in self.files.load().iter() {
             // Asked first: a file that fills up meanwhile is one for the next time.
@@ -214,7 +233,7 @@ impl Index {
         }
         // The names of the files, too: one that is gone would not be missed.
         if (is_thorough || safe.is_some()) && self.has_new_names.swap(false, Ordering::AcqRel) {
-            layout::sync_dir(&self.dir).inspect_err(|_| self.has_new_names.store(true, Ordering::Release))?;
+            layout::sync_dir(&self.dir)?;
         }
         Ok(safe)
     }
