@@ -1,5 +1,7 @@
 //! The fuzz targets, for a bounded number of damaged inputs in every test run. At length by hand: see `fuzz/Cargo.toml`.
 
+#[path = "../../fuzz/dice.rs"]
+mod dice;
 #[path = "../../fuzz/targets.rs"]
 mod targets;
 
@@ -14,41 +16,13 @@ use boostermq_remoting::message::properties::Properties;
 use boostermq_remoting::message::record::RecordFields;
 use boostermq_remoting::names::QueueId;
 
+use dice::Dice;
+
 /// Damaged inputs for each seed: some seconds for all targets together.
 const ROUNDS: u64 = 20_000;
 
-/// A repeatable source of numbers.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
-
-    /// Cuts, flips, repeats, swaps or overwrites a few places.
-    fn damage(&mut self, seed: &[u8]) -> Vec<u8> {
-        let mut bytes = seed.to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(bytes.len());
-            match self.below(6) {
-                0 => bytes.truncate(at),
-                1 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
-                2 if !bytes.is_empty() => bytes[at] = [0, 0xff, 0x7f, 0x80, b'"', b'\\', b'{'][self.below(7)],
-                3 => bytes.extend_from_within(at..),
-                4 => bytes.rotate_left(at),
-                _ => bytes.insert(at, self.below(256) as u8),
-            }
-        }
-        bytes.truncate(4096);
-        bytes
-    }
-}
-
 fn run(target: fn(&[u8]), seeds: &[Vec<u8>]) {
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice(Dice::SEED);
     for seed in seeds {
         target(seed);
         for _ in 0..ROUNDS {

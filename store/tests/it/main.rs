@@ -4,10 +4,14 @@
 mod concurrency;
 mod corruption;
 mod flush;
+mod fuzz;
 mod golden;
 mod harness;
 mod kill;
 mod model;
 mod open;
+#[path = "../../../remoting/fuzz/own_process.rs"]
+mod own_process;
 mod room;
+mod scale;
 mod torn;
