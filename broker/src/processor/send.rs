@@ -30,9 +30,9 @@ use boostermq_store::timer::{WHEEL_QUEUE, WHEEL_TOPIC};
 use boostermq_store::{AppendBatch, AppendReceipt, FlushOutcome};
 
 use crate::broker::Broker;
-use crate::transaction::{self, End, Ending, HALF_TOPIC, TopicCount};
-use crate::timer::due::{self, Due, Wish};
+use crate::timer::due::{self, Wish};
 use crate::timer::handle;
+use crate::transaction::{self, End, Ending, HALF_TOPIC, TopicCount};
 use crate::{response_error, retry, schedule};
 
 /// How long the first send to a new topic waits for the name servers: clients give up after 3 s.
@@ -732,24 +732,13 @@ pub(super) fn check_permission(broker: &Broker, config: &TopicConfig) -> Result<
     Ok(())
 }
 
-/// The tick that a message waits for, if it asks for a time; a delay level counts before that, and a half message has none.
+/// The tick that a message waits for, if it asks for a time; a delay level counts before that. What a half message asks for
+/// counts from its commit on, and is only looked at here.
 fn slot_of(broker: &Broker, seen: &SeenProperties<'_>, draw: u64) -> Result<Option<i64>, ResponseError> {
-    if seen.delay_level > 0 || seen.is_transaction || !seen.wish.is_there() {
+    if seen.delay_level > 0 {
         return Ok(None);
     }
-    let timer = broker.timer.as_ref().ok_or_else(due::not_enabled)?;
-    let settings = broker.settings.read();
-    let max_delay_ms = settings.store.timer_max_delay_ms();
-    match seen.wish.due(broker.clock.now_ms(), timer.precision_ms(), max_delay_ms)? {
-        Due::Now => Ok(None),
-        Due::At(slot_ms) => {
-            let limit = i64::from(settings.store.timer_congest_num_each_slot);
-            if timer.refuses(slot_ms, limit, draw) {
-                return Err(due::congested(limit));
-            }
-            Ok(Some(slot_ms))
-        }
-    }
+    Ok(due::slot(broker, &seen.wish, draw)?.filter(|_| !seen.is_transaction))
 }
 
 /// A number that is random enough to choose which sends are refused.
@@ -822,12 +811,7 @@ impl<'a> SeenProperties<'a> {
                 property::DELAY => seen.delay_level = value.parse().unwrap_or(0),
                 property::TRAN_MSG => seen.is_transaction = value.eq_ignore_ascii_case("true"),
                 property::POP_CK => seen.has_pop_check_point = true,
-                property::TIMER_DELAY_SEC => seen.wish.delay_sec = Some(value),
-                property::TIMER_DELAY_MS => seen.wish.delay_ms = Some(value),
-                property::TIMER_DELIVER_MS => seen.wish.deliver_ms = Some(value),
-                property::TIMER_DEL_UNIQKEY => seen.wish.is_recall = true,
-                property::TIMER_OUT_MS => seen.wish.is_timed = true,
-                _ => {}
+                _ => seen.wish.note(name, value),
             }
         }
         let wish = &seen.wish;

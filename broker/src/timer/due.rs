@@ -8,8 +8,10 @@
 //! Upstream: `HookUtils.transformTimerMessage` (facts/store.md 6.2, facts/protocol-client.md 5.6).
 
 use boostermq_remoting::code::ResponseCode;
+use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::router::ResponseError;
 
+use crate::broker::Broker;
 use crate::response_error;
 
 /// The properties by which a sender asks for a time; what stands first counts.
@@ -36,7 +38,19 @@ pub(crate) enum Due {
     At(i64),
 }
 
-impl Wish<'_> {
+impl<'a> Wish<'a> {
+    /// Takes in a property, if it speaks of times.
+    pub(crate) fn note(&mut self, name: &str, value: &'a str) {
+        match name {
+            property::TIMER_DELAY_SEC => self.delay_sec = Some(value),
+            property::TIMER_DELAY_MS => self.delay_ms = Some(value),
+            property::TIMER_DELIVER_MS => self.deliver_ms = Some(value),
+            property::TIMER_DEL_UNIQKEY => self.is_recall = true,
+            property::TIMER_OUT_MS => self.is_timed = true,
+            _ => {}
+        }
+    }
+
     /// Whether a time is asked for.
     pub(crate) const fn is_there(&self) -> bool {
         !self.is_timed && (self.delay_sec.is_some() || self.delay_ms.is_some() || self.deliver_ms.is_some())
@@ -71,6 +85,26 @@ fn tick_of(deliver_ms: i64, precision_ms: i64) -> i64 {
     (deliver_ms - 1).div_euclid(precision_ms) * precision_ms
 }
 
+/// The tick that a message with this wish waits for, asked now; `draw` chooses which are refused where a tick has many.
+pub(crate) fn slot(broker: &Broker, wish: &Wish<'_>, draw: u64) -> Result<Option<i64>, ResponseError> {
+    if !wish.is_there() {
+        return Ok(None);
+    }
+    let timer = broker.timer.as_ref().ok_or_else(not_enabled)?;
+    let settings = broker.settings.read();
+    let max_delay_ms = settings.store.timer_max_delay_ms();
+    match wish.due(broker.clock.now_ms(), timer.precision_ms(), max_delay_ms)? {
+        Due::Now => Ok(None),
+        Due::At(slot_ms) => {
+            let limit = i64::from(settings.store.timer_congest_num_each_slot);
+            if timer.refuses(slot_ms, limit, draw) {
+                return Err(congested(limit));
+            }
+            Ok(Some(slot_ms))
+        }
+    }
+}
+
 /// Refusal while the timer is switched off.
 pub(crate) fn not_enabled() -> ResponseError {
     ResponseError::new(
@@ -80,7 +114,7 @@ pub(crate) fn not_enabled() -> ResponseError {
 }
 
 /// Refusal of a message for a tick that has too many.
-pub(crate) fn congested(limit: i64) -> ResponseError {
+fn congested(limit: i64) -> ResponseError {
     ResponseError::new(
         ResponseCode::SYSTEM_ERROR,
         format!(

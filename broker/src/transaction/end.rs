@@ -7,16 +7,19 @@ use std::sync::Arc;
 
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::message::flags::Transaction;
+use boostermq_remoting::message::properties::append;
 use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::message::record::{Record, RecordFields, Records};
 use boostermq_remoting::offsets::QueueOffset;
 use boostermq_remoting::request::transaction::EndTransactionRequestHeader;
 use boostermq_remoting::router::ResponseError;
+use boostermq_store::timer::WHEEL_QUEUE;
 use boostermq_store::{AppendBatch, GetRequest};
 
 use super::half::copy_properties;
 use super::{Ending, HALF_TOPIC, HalfProperties, QUEUE, TopicCount};
 use crate::broker::Broker;
+use crate::timer::due;
 use crate::{response_error, schedule};
 
 /// Values of `commitOrRollback`.
@@ -62,6 +65,10 @@ pub(crate) fn end(
     let (topic, queue_id) = half.destination().map_err(|problem| {
         ResponseError::system(format!("the half message at {} cannot be ended: {problem}", header.commit_log_offset))
     })?;
+    let slot_ms = match half.delay_level {
+        ..=0 if header.commit_or_rollback == COMMIT => due::slot(broker, &half.wish, offset.0.cast_unsigned())?,
+        _ => None,
+    };
     if !broker.transactions.begin_end(ending) {
         tracing::info!(
             group = half.group,
@@ -87,11 +94,29 @@ pub(crate) fn end(
         &[property::REAL_TOPIC, property::REAL_QID, property::TRAN_PREPARED_QUEUE_OFFSET],
         properties,
     );
+    // A delay begins now.
     let delayed = (half.delay_level > 0).then(|| schedule::delay_target(half.delay_level, broker.schedule.levels()));
-    if delayed.is_some() {
+    if let Some(slot_ms) = slot_ms {
+        append(properties, property::TIMER_OUT_MS, &slot_ms.to_string());
+    }
+    if delayed.is_some() || slot_ms.is_some() {
         schedule::append_real_destination(properties, half.real_topic, queue_id);
     }
-    let (topic, queue_id) = delayed.map_or((topic, queue_id), |target| (target.topic, target.queue_id));
+    let timed = broker.timer.as_ref().filter(|_| slot_ms.is_some());
+    let (topic, queue_id, queue) = match (delayed, timed) {
+        (Some(target), _) => {
+            let queue = broker.store.queue(&target.topic, target.queue_id);
+            (target.topic, target.queue_id, queue)
+        }
+        (None, Some(timer)) => {
+            let queue = timer.queue(&broker.store);
+            (queue.topic().clone(), WHEEL_QUEUE, queue)
+        }
+        (None, None) => {
+            let queue = broker.store.queue(&topic, queue_id);
+            (topic, queue_id, queue)
+        }
+    };
     let fields = RecordFields {
         topic: topic.as_str(),
         queue_id,
@@ -100,7 +125,6 @@ pub(crate) fn end(
         properties,
         ..record.to_fields()
     };
-    let queue = broker.store.queue(&topic, queue_id);
     batch.push(&queue, &fields).map_err(|error| {
         broker.transactions.take_back(&[ending]);
         response_error::from_encode(error)

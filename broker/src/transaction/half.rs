@@ -7,6 +7,7 @@ use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
 
 use super::HALF_TOPIC;
+use crate::timer::due::Wish;
 
 /// Properties that only the broker sets on a half message. Taken from a client, they would make it another transaction's
 /// copy, or one that was asked about often enough; applications that send on what they received do hand them in.
@@ -47,6 +48,8 @@ pub(super) struct HalfProperties<'a> {
     /// The time that the producer wants to be left in peace, as it wrote it.
     pub(super) immunity: Option<&'a str>,
     pub(super) delay_level: i32,
+    /// When it wants to be delivered, counted from its commit.
+    pub(super) wish: Wish<'a>,
     /// Whether the answer to its end waits for the disk.
     pub(super) waits: bool,
 }
@@ -65,7 +68,7 @@ impl<'a> HalfProperties<'a> {
                 property::CHECK_IMMUNITY_TIME_IN_SECONDS => half.immunity = Some(value),
                 property::DELAY => half.delay_level = value.parse().unwrap_or(0),
                 property::WAIT => half.waits = !value.eq_ignore_ascii_case("false"),
-                _ => {}
+                _ => half.wish.note(name, value),
             }
         }
         half

@@ -499,6 +499,24 @@ async fn a_delay_begins_with_the_commit() {
 }
 
 #[tokio::test]
+async fn a_time_of_its_own_counts_from_the_commit() {
+    let broker = TestBroker::start(&QUIET).await;
+    let mut client = broker.connect().await;
+    let timed = with(&[("TIMER_DELAY_MS", "1500")]);
+    let sending = Sending { properties: &timed, ..half() };
+    let handle = prepare(&mut client, &sending).await;
+    let before_ms = broker.broker().clock.now_ms();
+    end_ok(&mut client, &handle, COMMIT).await;
+    let delivered = client.wait_for("T", 2, 0).await.remove(0);
+    assert!(delivered.store_timestamp >= before_ms + 1500, "early: {delivered:?}");
+    assert_eq!((delivered.sys_flag.0, &delivered.body[..]), (8, &b"half"[..]));
+    // A time that no timer takes is refused at once, not when it is too late.
+    let never = with(&[("TIMER_DELAY_SEC", "999999999")]);
+    assert_eq!(client.ask_command(Sending { properties: &never, ..half() }.request()).await.code, 13);
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn a_full_disk_leaves_the_transaction_open() {
     let broker = TestBroker::start(&QUIET).await;
     let mut client = broker.connect().await;
