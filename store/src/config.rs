@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use boostermq_remoting::config::reasons::{
     BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FILTER_BITS, FLUSHER, HA, INDEX, LEGACY,
     LMQ, LOCKS, MAPPING, METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, RECORD_CRC, RECOVERY, RETENTION_READERS,
-    ROCKSDB, ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER_COUNTS, TIMER_RETRIES,
-    TIMER_THREADS, TIMER_WHEEL, TOPIC_LENGTH,
+    ROCKSDB, ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER_COUNTS, TIMER_RETRIES, TIMER_THREADS, TIMER_WHEEL,
+    TOPIC_LENGTH,
 };
 use boostermq_remoting::config::{ByteSize, ConfigError, Days, Hours, Machine, Millis, Minutes, Percent, Seconds};
 use boostermq_remoting::properties_file::Properties;
@@ -357,7 +357,7 @@ boostermq_remoting::config! {
         /// Milliseconds after a start before the broker shows itself to name servers; -1 for none.
         disappear_time_after_start: i32 = -1, "disappearTimeAfterStart", Inert(START);
         /// Keeps timed messages in RocksDB.
-        timer_rocksdb_enable: bool = false, "timerRocksDBEnable", Inert(ROCKSDB);
+        timer_rocksdb_enable: bool = false, "timerRocksDBEnable", Refused(ROCKSDB_STORE);
         /// Stops looking for due messages there.
         timer_rocksdb_stop_scan: bool = false, "timerRocksDBStopScan", Inert(ROCKSDB);
         /// Precision there.

@@ -271,7 +271,7 @@ mod tests {
         file.sync_data().unwrap();
         store_io::remove_file(&old).unwrap();
         assert_eq!(read(&old).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(overlay.removed(), [old.clone()]);
+        assert_eq!(overlay.removed(), std::slice::from_ref(&old));
         store_io::create_dir_all(made.parent().unwrap()).unwrap();
         store_io::write(&made, b"new").unwrap();
         assert_eq!(read(&made).unwrap(), b"new");

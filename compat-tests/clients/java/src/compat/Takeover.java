@@ -130,7 +130,6 @@ public final class Takeover {
                     && step(name + "-group", () -> consume(number));
             }
             passed = passed && step(name + "-fill", () -> fill(number));
-            // Ours does not settle timers of the reference.
             if (leg == legs.lastIndexOf("reference") || leg + 1 == legs.size()) {
                 passed = passed && step(name + "-settled", this::settle) && step(name + "-drained-again", () -> drain(number));
             }
@@ -208,9 +207,7 @@ public final class Takeover {
             retries();
         }
         delays(leg);
-        if (isReference(leg)) {
-            timers(leg);
-        }
+        timers(leg);
         return "sent " + (total() - before);
     }
 
