@@ -5,12 +5,12 @@
 //! Four connections keep a window of transactions each: the half messages of the next window and the commits of the last leave in one
 //! write. The CPU is that of the broker's process (`/proc/PID/stat`), all threads.
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use boostermq_compat_tests::harness::wire::{Answer, Connection, Frame};
+use boostermq_compat_tests::harness::wire::Connection;
 use boostermq_compat_tests::harness::{Cluster, Target, official_clients_skipped, slow_cases_wanted};
 
 const UPDATE_AND_CREATE_TOPIC: i32 = 17;
@@ -113,60 +113,70 @@ fn run(cluster: &Cluster, windows: usize) -> Result<()> {
 }
 
 /// One connection's transactions, a window after the other.
+///
+/// Headers are written and read as text: the client shares the machine with the broker and must not be what is measured.
 fn produce(address: &str, queue: usize, windows: usize) -> Result<()> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let mut out = stream.try_clone()?;
     let mut answers = BufReader::with_capacity(1 << 20, stream);
-    let (body, queue) = (vec![b'x'; BODY], queue.to_string());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis().to_string();
-    let mut commits: Vec<u8> = Vec::new();
+    let body = vec![b'x'; BODY];
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis();
+    let (mut bytes, mut commits, mut answer) = (Vec::new(), Vec::new(), Vec::new());
     for window in 0..=windows {
+        bytes.clear();
+        bytes.append(&mut commits);
         let ends = if window > 0 { WINDOW } else { 0 };
         let halves = if window < windows { WINDOW } else { 0 };
-        let mut bytes = std::mem::take(&mut commits);
         for number in 0..halves {
-            let key = format!("{queue}{window:0>12}{number:0>18}");
-            let properties =
-                format!("TRAN_MSG\u{1}true\u{2}PGROUP\u{1}speed\u{2}UNIQ_KEY\u{1}{key}\u{2}WAIT\u{1}true\u{2}");
-            let fields = [
-                ("a", "speed"),
-                ("b", "Speed"),
-                ("c", "TBW102"),
-                ("d", "4"),
-                ("e", &queue),
-                ("f", "4"),
-                ("g", &now),
-                ("h", "0"),
-                ("i", &properties),
-                ("j", "0"),
-                ("k", "false"),
-                ("m", "false"),
-            ];
-            bytes.extend(Frame::request(SEND_MESSAGE_V2, number as i64, &fields, &body)?.to_bytes()?);
+            let properties = format!(
+                "TRAN_MSG\\u0001true\\u0002PGROUP\\u0001speed\\u0002UNIQ_KEY\\u0001{queue}{window:0>12}{number:0>18}\\u0002"
+            );
+            let fields = format!(
+                r#""a":"speed","b":"Speed","c":"TBW102","d":"4","e":"{queue}","f":"4","g":"{now}","h":"0","i":"{properties}","j":"0","k":"false","m":"false""#
+            );
+            frame(SEND_MESSAGE_V2, number, &fields, &body, &mut bytes);
         }
         out.write_all(&bytes)?;
         for _ in 0..ends + halves {
-            let (opaque, answer) = Answer::of(Frame::read(&mut answers)?)?.context("the broker asks")?;
-            ensure!(answer.code == 0, "{answer:?}");
+            let mut length = [0; 4];
+            answers.read_exact(&mut length)?;
+            answer.resize(u32::from_be_bytes(length) as usize, 0);
+            answers.read_exact(&mut answer)?;
+            let header = std::str::from_utf8(answer.get(4..).context("a short frame")?)?;
+            ensure!(number(header, "\"code\":")? == 0, "{header}");
+            let opaque = number(header, "\"opaque\":")?;
             if opaque >= WINDOW as i64 {
                 continue;
             }
-            let field = |name: &str| answer.fields.get(name).with_context(|| format!("no {name}: {answer:?}"));
-            let physical = i64::from_str_radix(field("msgId")?.get(16..).context("a short id")?, 16)?.to_string();
-            let fields = [
-                ("producerGroup", "speed"),
-                ("topic", "Speed"),
-                ("tranStateTableOffset", field("queueOffset")?.as_str()),
-                ("commitLogOffset", &physical),
-                ("commitOrRollback", "8"),
-                ("fromTransactionCheck", "false"),
-                ("msgId", field("transactionId")?),
-                ("transactionId", field("transactionId")?),
-            ];
-            commits.extend(Frame::request(END_TRANSACTION, WINDOW as i64 + opaque, &fields, b"")?.to_bytes()?);
+            let physical = i64::from_str_radix(text(header, "\"msgId\":\"")?.get(16..).context("a short id")?, 16)?;
+            let (offset, key) = (number(header, "\"queueOffset\":\"")?, text(header, "\"transactionId\":\"")?);
+            let fields = format!(
+                r#""producerGroup":"speed","topic":"Speed","tranStateTableOffset":"{offset}","commitLogOffset":"{physical}","commitOrRollback":"8","fromTransactionCheck":"false","msgId":"{key}","transactionId":"{key}""#
+            );
+            frame(END_TRANSACTION, WINDOW + opaque as usize, &fields, b"", &mut commits);
         }
     }
     Ok(())
+}
+
+fn frame(code: i32, opaque: usize, fields: &str, body: &[u8], out: &mut Vec<u8>) {
+    let header = format!(
+        r#"{{"code":{code},"extFields":{{{fields}}},"flag":0,"language":"JAVA","opaque":{opaque},"serializeTypeCurrentRPC":"JSON","version":513}}"#
+    );
+    out.extend(((4 + header.len() + body.len()) as u32).to_be_bytes());
+    out.extend((header.len() as u32).to_be_bytes());
+    out.extend(header.as_bytes());
+    out.extend(body);
+}
+
+/// What stands behind `name`, up to the end of the value.
+fn text<'a>(header: &'a str, name: &str) -> Result<&'a str> {
+    let (_, rest) = header.split_once(name).with_context(|| format!("no {name} in {header}"))?;
+    Ok(rest.split(['"', ',', '}']).next().unwrap_or_default())
+}
+
+fn number(header: &str, name: &str) -> Result<i64> {
+    Ok(text(header, name)?.parse()?)
 }
