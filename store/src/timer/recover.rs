@@ -39,7 +39,8 @@ pub(super) fn open(
     let (checkpoint_file, found) = CheckpointFile::open(&options.root.join("config").join("timercheck"))?;
     layout::sync_dir(&options.root)?;
     let checkpoint = found.unwrap_or_default();
-    let read_tick = checkpoint.read_ms.div_euclid(precision_ms);
+    // No tick that is still to come was given out, whatever a damaged file says.
+    let read_tick = checkpoint.read_ms.clamp(0, now_ms.max(0)).div_euclid(precision_ms);
     let before = if is_new_wheel { Wheel::default() } else { read_wheel(&wheel_file, &wheel_path, read_tick)? };
 
     let mut recovery = Recovery {
@@ -70,7 +71,7 @@ pub(super) fn open(
         (Some(end), false) => end,
         _ => recovery.file_before(checkpoint.read_ms),
     };
-    let unread = recovery.physical_offset(queue_offset);
+    let unread = recovery.unread(queue_offset);
     let mut files = TimerFiles {
         precision_ms,
         wheel: recovery.wheel,
@@ -182,21 +183,33 @@ impl Recovery<'_> {
         let mut offset = checkpoint.queue_offset.min(checkpoint.master_queue_offset);
         if is_log_lost {
             // The checkpoint rests on units that are gone: the last one that is there says how far they reach.
-            let last = self.seen.last().and_then(|at| self.store.record_at(*at));
-            let after = last.and_then(|bytes| Some(Record::parse(&bytes).ok()?.queue_offset().plus(1)));
-            offset = offset.min(after.unwrap_or(QueueOffset::ZERO));
+            let last = self.seen.last().and_then(|at| self.number_of(*at));
+            offset = offset.min(last.map_or(QueueOffset::ZERO, |last| last.plus(1)));
         }
-        let Some(queue) = self.store.existing_queue(WHEEL_TOPIC, WHEEL_QUEUE) else { return QueueOffset::ZERO };
-        let (min, max) = (queue.min_offset(), queue.max_offset());
-        offset.clamp(min, max.max(min))
+        let queue = self.store.existing_queue(WHEEL_TOPIC, WHEEL_QUEUE);
+        let (min, max) = queue.map_or((QueueOffset::ZERO, QueueOffset::ZERO), |q| (q.min_offset(), q.max_offset()));
+        // The queue may not have all messages of the log yet; units for them are as good.
+        let seen = self.seen.iter().filter_map(|at| self.number_of(*at)).max().map(|last| last.plus(1));
+        offset.max(min).min(max.max(seen.unwrap_or(min)).max(min))
     }
 
     /// Messages at or after `queue_offset` that have a unit.
     fn skipped(&self, queue_offset: QueueOffset) -> HashSet<i64> {
-        match self.physical_offset(queue_offset) {
-            Some(first) => self.seen.iter().filter(|at| **at >= first).map(|at| at.0).collect(),
-            None => HashSet::new(),
-        }
+        let is_ahead = |at: &&PhysicalOffset| self.number_of(**at).is_some_and(|number| number >= queue_offset);
+        self.seen.iter().filter(is_ahead).map(|at| at.0).collect()
+    }
+
+    /// Number in the topic's queue of the message at `at`.
+    fn number_of(&self, at: PhysicalOffset) -> Option<QueueOffset> {
+        let bytes = self.store.record_at(at)?;
+        Record::parse(&bytes).ok().filter(|record| record.topic() == WHEEL_TOPIC).map(|record| record.queue_offset())
+    }
+
+    /// Where the messages begin that are still to be taken in: at the next one, or where the log is not in the queues yet.
+    fn unread(&self, queue_offset: QueueOffset) -> Option<PhysicalOffset> {
+        let dispatched = self.store.dispatched_offset();
+        let undispatched = (dispatched < self.log_end).then_some(dispatched);
+        [self.physical_offset(queue_offset), undispatched].into_iter().flatten().min()
     }
 
     fn physical_offset(&self, queue_offset: QueueOffset) -> Option<PhysicalOffset> {
