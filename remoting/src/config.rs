@@ -308,7 +308,9 @@ fn nearest(rows: &[ConfigRow], key: &str) -> Option<&'static str> {
     let wrong = key.to_ascii_lowercase();
     let limit = (wrong.len() / 5).clamp(1, 3);
     let near = |row: &ConfigRow| (letters_between(&wrong, &row.key.to_ascii_lowercase()), row.key);
-    rows.iter().map(near).filter(|(distance, _)| *distance <= limit).min().map(|(_, key)| key)
+    // A key of any length comes from a file or over the network; its letters are counted only where they may fit.
+    let alike = rows.iter().filter(|row| row.key.len().abs_diff(wrong.len()) <= limit);
+    alike.map(near).filter(|(distance, _)| *distance <= limit).min().map(|(_, key)| key)
 }
 
 /// Levenshtein's distance in bytes.
