@@ -7,6 +7,8 @@ mod clients;
 pub mod cluster;
 pub mod config;
 pub mod filter;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod long_polling;
 mod metadata;
 mod processor;
@@ -17,6 +19,6 @@ mod routes;
 mod schedule;
 mod service;
 mod stats;
-mod timer;
 mod takeover;
+mod timer;
 mod transaction;

@@ -47,7 +47,7 @@ pub(crate) struct TransactionCounts {
 
 impl TransactionCounts {
     /// Reads the file. One that cannot be read is no reason not to start.
-    pub(super) fn load(config_dir: &Path) -> Self {
+    pub(crate) fn load(config_dir: &Path) -> Self {
         let file = MetadataFile::new(config_dir, "transactionMetrics");
         let stored: Stored = file
             .load()
@@ -90,7 +90,7 @@ impl TransactionCounts {
         if changes > 0 {
             let mut version = self.version.lock();
             *version = version.next(0, now_ms);
-            version.counter += changes - 1;
+            version.counter = version.counter.saturating_add(changes - 1);
             drop(version);
             self.file.note_change();
         }
