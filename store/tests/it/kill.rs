@@ -34,7 +34,7 @@ fn reader() {
 
 #[test]
 fn a23_a_file_that_is_shortened_while_it_is_mapped_ends_the_process_with_its_name() {
-    let test = TestStore::with(|root| options(root));
+    let test = TestStore::with(options);
     test.send("T", 0, &[7; 300]);
     test.store.close().unwrap();
     let dir = test.crash();
