@@ -39,8 +39,10 @@ pub(super) fn open(
     let (checkpoint_file, found) = CheckpointFile::open(&options.root.join("config").join("timercheck"))?;
     layout::sync_dir(&options.root)?;
     let checkpoint = found.unwrap_or_default();
-    // No tick that is still to come was given out, whatever a damaged file says.
-    let read_tick = checkpoint.read_ms.clamp(0, now_ms.max(0)).div_euclid(precision_ms);
+    // No tick that is still to come was given out, whatever a damaged file says. What was given out is a record, so where the clock
+    // was set back the log tells how late it has been.
+    let latest_ms = now_ms.max(store.last_store_timestamp()).max(0);
+    let read_tick = checkpoint.read_ms.clamp(0, latest_ms).div_euclid(precision_ms);
     let before = if is_new_wheel { Wheel::default() } else { read_wheel(&wheel_file, &wheel_path, read_tick)? };
 
     let mut recovery = Recovery {
