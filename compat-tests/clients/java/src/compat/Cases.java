@@ -54,6 +54,7 @@ public final class Cases {
         GroupCases.register(suite);
         SendCases.register(suite);
         TransactionCases.register(suite);
+        ReplyCases.register(suite);
         TopicCases.register(suite);
         RestartCases.register(suite);
         try {
