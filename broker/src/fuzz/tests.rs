@@ -16,7 +16,10 @@ const ROUNDS: u64 = 100;
 /// Address space of the process.
 const MEMORY_KIB: u64 = 1 << 20;
 
-const TARGETS: [(fn(&Path, &[u8]), &[u8]); 7] = [
+/// A target and a file that a broker wrote.
+type Case = (fn(&Path, &[u8]), &'static [u8]);
+
+const TARGETS: [Case; 7] = [
     (topics, include_bytes!("../../tests/golden/metadata/topics.json")),
     (groups, include_bytes!("../../tests/golden/metadata/subscriptionGroup.json")),
     (offsets, include_bytes!("../../tests/golden/metadata/consumerOffset.json")),
