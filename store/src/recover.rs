@@ -114,6 +114,7 @@ impl Recovery<'_> {
         if self.queues.max_physical_offset().is_some_and(|max| max.0 > end.offset) {
             self.queues.truncate_all(PhysicalOffset(end.offset))?;
         }
+        self.drop_stale(&scan)?;
         let min = self.files.first().map_or(end.offset, MappedFile::base);
         self.queues.correct_min_all(PhysicalOffset(min))?;
         self.queues.reset_next_offsets();
@@ -122,6 +123,21 @@ impl Recovery<'_> {
         }
         let Self { files, is_abnormal, .. } = self;
         Ok(Recovered { files, end, damage: scan.damage, scan_begin: scan.begin, records: scan.records, is_abnormal })
+    }
+
+    /// Takes units away that power left behind without their records: they point into what was read, and other records stand
+    /// there. Where damage stands, the record may have been; its number stays taken.
+    fn drop_stale(&self, scan: &Scan) -> Result<(), OpenError> {
+        for queue in self.queues.queues() {
+            while let Some((_, unit)) = queue.last_unit()?
+                && (scan.begin..scan.end.offset).contains(&unit.physical_offset.0)
+                && !scan.damage.iter().any(|damage| (damage.from..damage.to).contains(&unit.physical_offset))
+                && !rebuild::is_last_right(&self.files, &queue)?
+            {
+                queue.drop_last()?;
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a log that another release has written to: what looks like damage, or like the end, is a record of its own.

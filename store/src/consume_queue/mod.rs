@@ -313,6 +313,11 @@ impl ConsumeQueue {
             // A file without its name is lost, and what it held may have left the log when that is found out.
             self.sync_names().inspect_err(|_| self.tail.lock().has_new_names = true)?;
         }
+        let cut = if sync { self.tail.lock().unsynced_cut.take() } else { None };
+        if let Some(cut) = cut {
+            // Or units that no record has would come back with a loss of power, and nobody would look for them any more.
+            self.sync_files(cut, cut + 1).inspect_err(|_| self.tail.lock().unsynced_cut = Some(cut))?;
+        }
         let Range { start, end } = unsynced;
         if end > start && (sync || end - start >= SYNC_LEAST_BYTES) {
             self.sync_extension()?;
@@ -340,13 +345,19 @@ impl ConsumeQueue {
         if unsynced.is_err() {
             self.is_busy.store(true, Ordering::Release);
         }
-        self.tail.lock().has_new_names &= unsynced.is_err();
+        if unsynced.is_ok() {
+            let mut tail = self.tail.lock();
+            (tail.has_new_names, tail.unsynced_cut) = (false, None);
+        }
         unsynced.map(Some)
     }
 
     /// The second half of a flush whose sync serves many queues. With `is_synced`, all of `unsynced` is on disk.
     pub(crate) fn end_flush(&self, unsynced: Range<i64>, is_synced: bool) {
-        self.tail.lock().has_new_names |= !is_synced;
+        if !is_synced {
+            let mut tail = self.tail.lock();
+            (tail.has_new_names, tail.unsynced_cut) = (true, Some(tail.written));
+        }
         if !is_synced || !self.note_synced(unsynced) {
             self.is_busy.store(true, Ordering::Release);
         }
@@ -370,7 +381,7 @@ impl ConsumeQueue {
         if tail.synced == range.start {
             tail.synced = range.end.min(tail.written);
         }
-        tail.buffer.capacity() == 0 && tail.synced == tail.written && !tail.has_new_names
+        tail.buffer.capacity() == 0 && tail.synced == tail.written && !tail.has_new_names && tail.unsynced_cut.is_none()
     }
 
     /// Deletes the queue's folder. What is pushed afterwards is dropped.

@@ -62,7 +62,7 @@ impl ConsumeQueue {
     fn end_at(&self, tail: &mut Tail, end: i64, synced: i64) -> Result<(), QueueError> {
         tail.restart_at(end);
         tail.synced = synced;
-        tail.has_new_names = synced < end;
+        tail.has_new_names |= synced < end;
         tail.physical_end = self.physical_end_before(tail, end)?;
         let first = self.first_real(tail, tail.files.start)?.map_or(end, |(position, _)| position);
         self.min_offset.store(first / UNIT_SIZE_I64, Ordering::Release);

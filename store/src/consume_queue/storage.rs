@@ -27,8 +27,10 @@ pub(super) struct Tail {
     pub(super) files: Range<i64>,
     /// A file is missing between these.
     pub(super) has_gap: bool,
-    /// Names of files or folders may not be on disk.
+    /// Names of files or folders may not be on disk, or gone from it.
     pub(super) has_new_names: bool,
+    /// Units from here on were taken away, and may still be on disk.
+    pub(super) unsynced_cut: Option<i64>,
     /// Where the last message ends in the commit log; 0 without one.
     pub(super) physical_end: i64,
     /// The first message, where it was looked up last: its offset, and where it begins in the commit log.
@@ -264,12 +266,14 @@ impl ConsumeQueue {
                 break;
             }
             self.remove_file(last)?;
+            tail.has_new_names = true;
             tail.files.end = last;
         }
         if tail.files.is_empty() {
             tail.files = 0..0;
         } else if tail.files.end - size == base {
             self.zero_from(base, position)?;
+            tail.unsynced_cut = Some(position);
         }
         Ok(())
     }
