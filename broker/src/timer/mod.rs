@@ -175,8 +175,8 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 struct Unsettled {
     from: PhysicalOffset,
-    /// Messages of the topic before this one.
-    queue_end: QueueOffset,
+    /// Messages of the commit log before this place.
+    log_end: PhysicalOffset,
     /// Ticks up to this time.
     until_ms: i64,
 }
@@ -200,7 +200,7 @@ impl Timer {
         let checkpoint = *files.checkpoint();
         let unsettled = deliveries.scanned_from().map(|from| Unsettled {
             from,
-            queue_end: store.max_queue_offset(WHEEL_TOPIC, WHEEL_QUEUE),
+            log_end: store.max_physical_offset(),
             until_ms: now_ms,
         });
         let state = State {
@@ -268,6 +268,13 @@ impl Timer {
             return Ok(Next::Again);
         }
         self.settle(state, scene);
+        if state.run.is_none()
+            && !scene.stops_intake
+            && scene.store.dispatched_offset() >= scene.store.confirm_offset()
+            && state.files.end_passing_over()
+        {
+            self.wake.changed();
+        }
         let due_ms = state.files.first_slot_ms().map(|slot_ms| slot_ms + self.times.precision_ms);
         match due_ms {
             _ if scene.stops_delivery && state.run.is_none() => Ok(Next::Arrival),
@@ -290,7 +297,8 @@ impl Timer {
         let Some(unsettled) = state.unsettled else { return };
         let is_open = |slot_ms: i64| slot_ms + self.times.precision_ms <= unsettled.until_ms;
         if state.run.is_none()
-            && state.queue_offset >= unsettled.queue_end
+            && scene.store.dispatched_offset() >= unsettled.log_end
+            && state.queue_offset >= scene.store.max_queue_offset(WHEEL_TOPIC, WHEEL_QUEUE)
             && !state.files.first_slot_ms().is_some_and(is_open)
             && scene.now_ms >= unsettled.until_ms
         {

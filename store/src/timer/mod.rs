@@ -182,6 +182,11 @@ impl TimerFiles {
         !self.skipped.is_empty() && self.skipped.remove(&physical_offset.0)
     }
 
+    /// The topic is read to its end: what was to be passed over and did not come is gone. Returns whether there was any.
+    pub fn end_passing_over(&mut self) -> bool {
+        !std::mem::take(&mut self.skipped).is_empty()
+    }
+
     /// Takes a message in. It can be read after [`TimerFiles::write`].
     ///
     /// # Errors
@@ -238,7 +243,8 @@ impl TimerFiles {
     /// Everything that the progress rests on must be in the commit log before; the caller waits until that is on disk before
     /// it writes the snapshot.
     pub fn snapshot(&mut self, progress: &TimerProgress) -> Option<Snapshot> {
-        if self.log.write().is_err() {
+        // While messages are passed over that have units, end of the log and queue offset do not belong together.
+        if !self.skipped.is_empty() || self.log.write().is_err() {
             return None;
         }
         let now_tick = progress.now_ms.div_euclid(self.precision_ms);
@@ -380,9 +386,16 @@ pub fn read_waiting(
     units: &mut Vec<Unit>,
 ) -> Result<QueueOffset, QueueError> {
     units.clear();
-    let Some(queue) = store.existing_queue(WHEEL_TOPIC, WHEEL_QUEUE) else { return Ok(QueueOffset::ZERO) };
+    // Asked before the queue's end: after a start the queue may lack messages that are in the log and have units already.
+    let has_all = store.dispatched_offset() >= store.confirm_offset();
+    let Some(queue) = store.existing_queue(WHEEL_TOPIC, WHEEL_QUEUE) else {
+        return Ok(if has_all { QueueOffset::ZERO } else { from });
+    };
     let (min, max) = (queue.min_offset(), queue.max_offset());
-    let mut from = from.clamp(min, max.max(min));
+    let mut from = from.max(min);
+    if from > max && has_all {
+        from = max.max(min);
+    }
     while from < max {
         if queue.read_units(from, count, units)? > 0 {
             break;

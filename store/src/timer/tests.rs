@@ -363,6 +363,26 @@ fn a_tick_that_was_given_out_stays_empty() {
 }
 
 #[test]
+fn no_checkpoint_is_made_in_the_midst_of_passing_over() {
+    let mut bench = Bench::new(4096);
+    for key in ["a", "b", "c"] {
+        bench.send(key, 5);
+    }
+    bench.take_in(QueueOffset(0));
+    let mut bench = bench.die(NOW);
+    let first = bench.store.physical_offset(WHEEL_TOPIC, WHEEL_QUEUE, QueueOffset(0)).unwrap().unwrap();
+    assert!(bench.files.is_taken_in(first) && !bench.files.is_taken_in(first));
+    // A checkpoint here would say that "b" has no unit, and that all units are before it.
+    bench.checkpoint(QueueOffset(1));
+    let mut bench = bench.die(NOW);
+    assert_eq!(bench.take_in(bench.files.checkpoint().queue_offset), QueueOffset(3));
+    assert_eq!(bench.waiting(), pairs(&[(5, "a"), (5, "b"), (5, "c")]));
+    assert!(!bench.files.end_passing_over());
+    bench.checkpoint(QueueOffset(3));
+    assert_eq!(bench.die(NOW).files.checkpoint().queue_offset, QueueOffset(3));
+}
+
+#[test]
 fn a_failed_snapshot_is_made_up_for() {
     let mut bench = Bench::new(4096);
     bench.send("a", 5);
