@@ -238,8 +238,7 @@ impl QueueTable {
             }
         }
         let root = self.files.root();
-        let synced =
-            store_io::sync_file_system(root).map_err(QueueError::io("syncing the file system of", root));
+        let synced = store_io::sync_file_system(root).map_err(QueueError::io("syncing the file system of", root));
         for (queue, unsynced) in begun {
             queue.end_flush(unsynced, synced.is_ok());
         }

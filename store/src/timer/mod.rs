@@ -260,9 +260,7 @@ impl TimerFiles {
         let places = |checkpoint: &TimerCheckpoint| {
             (checkpoint.log_position, checkpoint.queue_offset, checkpoint.master_queue_offset)
         };
-        if !self.wheel.is_stale()
-            && places(&checkpoint) == places(&self.written)
-            && !self.lags(progress.deliveries_end)
+        if !self.wheel.is_stale() && places(&checkpoint) == places(&self.written) && !self.lags(progress.deliveries_end)
         {
             return None;
         }

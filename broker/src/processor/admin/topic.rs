@@ -17,9 +17,8 @@ use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::fastjson;
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::request::topic::{
-    CreateTopicRequestHeader, DeleteTopicInBroker, GetAllTopicConfig,
-    GetAllTopicConfigResponseHeader, GetSystemTopicListFromBroker, GetTopicConfig, GetTopicStatsInfo,
-    UpdateAndCreateTopic, UpdateAndCreateTopicList,
+    CreateTopicRequestHeader, DeleteTopicInBroker, GetAllTopicConfig, GetAllTopicConfigResponseHeader,
+    GetSystemTopicListFromBroker, GetTopicConfig, GetTopicStatsInfo, UpdateAndCreateTopic, UpdateAndCreateTopicList,
 };
 use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
 use boostermq_store::consume_queue::QueueError;
