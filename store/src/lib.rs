@@ -29,6 +29,8 @@ mod offset_by_time;
 mod once_a_minute;
 mod opening;
 mod options;
+#[cfg(test)]
+mod power_loss;
 mod query;
 mod queue_files;
 mod recover;
