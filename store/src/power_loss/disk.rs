@@ -185,7 +185,10 @@ impl Disk {
 
     /// What may be found after power failed now.
     pub(crate) fn crash(&self, seeded: &mut Seeded) -> Image {
-        let luck = self.luck(seeded);
+        self.image(self.luck(seeded), seeded)
+    }
+
+    fn image(&self, luck: Luck, seeded: &mut Seeded) -> Image {
         let mut names = self.durable_names.clone();
         for pending in &self.pending_names {
             let is_kept = match luck {
@@ -209,6 +212,11 @@ impl Disk {
             }
         }
         image
+    }
+
+    /// Only what is there for sure.
+    pub(crate) fn durable(&self) -> Image {
+        self.image(Luck::Worst, &mut Seeded::new(0))
     }
 
     /// Kinds of luck, so that the near misses come as often as the chaos.

@@ -16,6 +16,7 @@ mod disk;
 mod faults;
 mod history;
 mod life;
+mod regressions;
 mod tests;
 
 use std::path::PathBuf;
