@@ -253,3 +253,38 @@ async fn a27_a_clock_that_is_set_delivers_nothing_early_and_holds_nothing_back()
     assert!(delivered.is_sorted_by_key(|message| message.store_timestamp), "store times never fall");
     broker.stop().await;
 }
+
+#[tokio::test]
+async fn all_eighteen_levels_deliver_and_catch_up_after_a_stop() {
+    let delays = ["1s"; 18].join(" ");
+    let keys = [("messageDelayLevel", delays.as_str())];
+    let mut broker = TestBroker::start(&keys).await;
+    for round in 0..2_i64 {
+        let mut client = broker.connect().await;
+        for level in 1..=18 {
+            let level = level.to_string();
+            client.store(&Sending { properties: &[("DELAY", &level)], ..Sending::default() }).await;
+        }
+        // The second time they wait while the broker is down.
+        if round == 1 {
+            drop(client);
+            broker = broker.restart(&keys).await;
+            client = broker.connect().await;
+        }
+        client.wait_for("T", 0, round * 18 + 17).await;
+        let delivered = client.everything("T", 0).await;
+        let mut levels: Vec<i32> = delivered
+            .iter()
+            .skip(round as usize * 18)
+            .map(|message| message.properties.get("DELAY").unwrap().parse().unwrap())
+            .collect();
+        levels.sort_unstable();
+        assert_eq!(levels, (1..=18).collect::<Vec<_>>());
+        // Noted a moment after the last one can be read.
+        let expected: BTreeMap<i32, i64> = (1..=18).map(|level| (level, round + 1)).collect();
+        while broker.broker().schedule.offsets() != expected {
+            tokio::task::yield_now().await;
+        }
+    }
+    broker.stop().await;
+}

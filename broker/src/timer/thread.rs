@@ -107,6 +107,9 @@ impl Wake {
     }
 }
 
+/// What a thread does until it is told to stop.
+type Body = fn(&Broker, &Timer);
+
 /// The threads while they run.
 pub(crate) struct TimerThreads {
     broker: Arc<Broker>,
@@ -120,7 +123,7 @@ impl TimerThreads {
             return Ok(None);
         }
         let mut started = Self { broker: Arc::clone(broker), threads: Vec::new() };
-        let bodies: [(&str, fn(&Broker, &Timer)); 2] = [("timer", work), ("timer-snapshot", write_snapshots)];
+        let bodies: [(&str, Body); 2] = [("timer", work), ("timer-snapshot", write_snapshots)];
         for (name, body) in bodies {
             let broker = Arc::clone(broker);
             let run = move || {

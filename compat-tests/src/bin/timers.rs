@@ -77,11 +77,11 @@ fn measure(flags: &Flags, target: Target) -> Result<()> {
     ];
     ensure!(admin.call(UPDATE_AND_CREATE_TOPIC, &topic, b"")?.code == 0, "no topic");
     let (memory_before, cpu_before, begun) = (memory(pid)?, cpu(pid)?, Instant::now());
+    let each = flags.messages / flags.connections;
+    let broker = cluster.broker();
     std::thread::scope(|scope| {
-        let each = flags.messages / flags.connections;
-        let senders: Vec<_> = (0..flags.connections)
-            .map(|_| scope.spawn(|| send(&cluster.broker(), each, flags.in_flight, flags.body)))
-            .collect();
+        let senders: Vec<_> =
+            (0..flags.connections).map(|_| scope.spawn(|| send(&broker, each, flags.in_flight, flags.body))).collect();
         senders.into_iter().try_for_each(|sender| sender.join().expect("a sender panicked"))
     })?;
     let sent = begun.elapsed();
@@ -89,7 +89,7 @@ fn measure(flags: &Flags, target: Target) -> Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     let (taken, cpu_after) = (begun.elapsed(), cpu(pid)?);
-    let count = (flags.messages / flags.connections * flags.connections) as f64;
+    let count = (each * flags.connections) as f64;
     println!(
         "{target:?}: {:.0} sent/s, {:.0} in the wheel/s, {:.2} us CPU each, {} MiB more memory",
         count / sent.as_secs_f64(),
