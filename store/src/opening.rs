@@ -100,6 +100,7 @@ pub(crate) fn recover(options: &Arc<StoreOptions>, clock: &Arc<dyn Clock>, found
         checkpoint: &checkpoint,
         check_crc: options.check_crc_on_recover,
         is_abnormal,
+        is_same_boot: boot::is_same(&options.root),
     };
     let recovered = recovery.run()?;
     let end = recovered.end;

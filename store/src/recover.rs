@@ -45,6 +45,8 @@ pub(crate) struct Recovery<'a> {
     pub(crate) check_crc: bool,
     /// The last stop was not a clean one.
     pub(crate) is_abnormal: bool,
+    /// The machine has not been started anew since: what was written is there, and no damage comes from a loss of power.
+    pub(crate) is_same_boot: bool,
 }
 
 /// What it found.
@@ -241,7 +243,7 @@ impl Recovery<'_> {
         }
         loop {
             let known_end = (!self.is_abnormal && known.position != 0).then_some(known.position);
-            let durable_time = self.checkpoint.value(Field::PhysicalTimestamp);
+            let durable_time = if self.is_same_boot { 0 } else { self.checkpoint.value(Field::PhysicalTimestamp) };
             let step = Step { check_crc: self.check_crc, known_end, durable: known.position, durable_time };
             let go_back = (start > log_begin).then_some(start);
             let mut rebuild = Rebuild::new(&mut self.builder, &self.files, self.is_abnormal, go_back);

@@ -133,7 +133,7 @@ pub(crate) struct Step {
     pub(crate) known_end: Option<i64>,
     /// Everything before was on disk: a last record before is damaged, not torn, and keeps its place.
     pub(crate) durable: i64,
-    /// Every record with a store time before this one was on disk; 0 when nobody knows how far anything was.
+    /// Every record with a store time before this one was on disk; 0 when nobody knows how far anything was, or power did not fail.
     pub(crate) durable_time: i64,
 }
 
