@@ -172,7 +172,7 @@ final class TimerCases {
     /** Also D11. */
     private static void recalled() throws Exception {
         String topic = topic(1);
-        Raw.Frame stored = code(0, send(topic, property("UNIQ_KEY", "OFF" + topic) + property(SEC, 30)), "send");
+        Raw.Frame stored = code(0, send(topic, property("UNIQ_KEY", "OFF" + topic) + property(SEC, 3600)), "send");
         code(16, recall(topic, stored.ext().get("recallHandle")), "recalls are off");
         control("set-broker recallMessageEnable=true");
         control("restart-broker");
