@@ -1,7 +1,6 @@
 //! Key-value settings that operators keep in the name server, ordered topics above all.
 //!
-//! Owns the table and its file. A change is on disk before it is answered: written to a file beside it, flushed,
-//! and renamed into place, so that a crash leaves the old file or the new one.
+//! Owns the table and its file. A change is on disk before it is answered, and a crash leaves the old file or the new one.
 //!
 //! ```text
 //! {"configTable":{"ORDER_TOPIC_CONFIG":{"orders":"broker-a:4;broker-b:4"}}}
@@ -14,10 +13,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use boostermq_remoting::fastjson::{self, FastjsonError};
+use boostermq_remoting::replace_file::{Former, ReplaceError, replace_file};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
-
-use crate::file;
 
 #[cfg(test)]
 mod tests;
@@ -56,13 +54,8 @@ pub enum KvConfigError {
         source: FastjsonError,
     },
     /// The file cannot be written; the table is as before.
-    #[error("cannot write the key-value settings {path}: {source}; nothing was changed")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error("cannot write the key-value settings: {0}; nothing was changed")]
+    Write(#[from] ReplaceError),
     /// The table is full.
     #[error("the key-value settings would pass {BYTES_MAX} bytes; delete some first")]
     Full,
@@ -128,8 +121,7 @@ impl KvConfig {
         if after > BYTES_MAX && after > before {
             return Err(KvConfigError::Full);
         }
-        file::replace(&self.path, &fastjson::to_vec(&file))
-            .map_err(|source| KvConfigError::Write { path: self.path.clone(), source })?;
+        replace_file(&self.path, &fastjson::to_vec(&file), Former::Dropped)?;
         *self.namespaces.write() = file.config_table;
         Ok(())
     }

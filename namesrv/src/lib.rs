@@ -27,7 +27,6 @@ use crate::route_table::{LowestChanged, RouteTable};
 
 pub mod config;
 mod expiry;
-mod file;
 mod kv_config;
 mod notify;
 mod processor;

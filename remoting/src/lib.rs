@@ -19,6 +19,7 @@ pub mod fastjson;
 
 pub mod config;
 pub mod properties_file;
+pub mod replace_file;
 
 pub mod router;
 

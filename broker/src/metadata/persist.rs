@@ -6,18 +6,18 @@
 //! FILE.tmp       a version being written; no reader looks at it
 //! FILE.damaged   a version that could not be read, kept for whoever wants to look into it
 //! ```
-//! A version is written to `FILE.tmp` and synced; then `FILE` becomes `FILE.bak` and `FILE.tmp` becomes `FILE`. Names
-//! and contents are upstream's (facts/store.md 1.4), so a Java broker goes on from the same files. Never decides what
+//! How a version is put in place says [`boostermq_remoting::replace_file`]. Names and contents are upstream's (facts/store.md 1.4), so a Java broker goes on from the same files. Never decides what
 //! stands in a file.
 //!
 //! Upstream: `ConfigManager`.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use boostermq_remoting::fastjson;
+use boostermq_remoting::replace_file::{Former, ReplaceError, replace_file, sibling};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
@@ -50,6 +50,13 @@ pub(crate) enum MetadataError {
         /// What is wrong with the backup.
         backup_why: String,
     },
+}
+
+impl From<ReplaceError> for MetadataError {
+    fn from(error: ReplaceError) -> Self {
+        let ReplaceError { doing, path, source } = error;
+        Self::Io { doing, path, source }
+    }
 }
 
 impl MetadataError {
@@ -106,7 +113,7 @@ impl MetadataFile {
                 Ok(Some(value))
             }
             Chosen::Backup(value, Some(why)) => {
-                let aside = self.sibling("damaged");
+                let aside = sibling(&self.path, ".damaged");
                 tracing::error!(
                     file = %self.path.display(), %why, kept_as = %aside.display(),
                     "the file is damaged; its backup is used, so the last change may be missing"
@@ -123,7 +130,7 @@ impl MetadataFile {
     /// # Errors
     /// As [`MetadataFile::load`].
     pub(crate) fn choose<T: DeserializeOwned>(&self) -> Result<Chosen<T>, MetadataError> {
-        let backup = self.sibling("bak");
+        let backup = sibling(&self.path, ".bak");
         let why = match read::<T>(&self.path)? {
             Found::Value(value) => return Ok(Chosen::File(value)),
             Found::Nothing => None,
@@ -165,33 +172,9 @@ impl MetadataFile {
         if *written == changes {
             return Ok(());
         }
-        self.replace(&text())?;
+        replace_file(&self.path, &text(), Former::Backup)?;
         *written = changes;
         Ok(())
-    }
-
-    fn replace(&self, text: &[u8]) -> Result<(), MetadataError> {
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(dir).map_err(MetadataError::at("making the folder", dir))?;
-        let next = self.sibling("tmp");
-        File::create(&next)
-            .and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()))
-            .map_err(MetadataError::at("writing", &next))?;
-        match fs::rename(&self.path, self.sibling("bak")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(MetadataError::at("keeping as backup", &self.path)(error));
-            }
-            _ => {}
-        }
-        fs::rename(&next, &self.path).map_err(MetadataError::at("putting in place", &self.path))?;
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(MetadataError::at("syncing the folder", dir))
-    }
-
-    fn sibling(&self, extension: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".");
-        name.push(extension);
-        name.into()
     }
 }
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::config::{Config, Outcome};
 use boostermq_remoting::properties_file::Properties;
+use boostermq_remoting::replace_file::{Former, replace_file, sibling};
 use boostermq_remoting::request::broker_config::{GetNamesrvConfig, UpdateNamesrvConfig};
 use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
 
+use crate::NameServer;
 use crate::config::NamesrvConfig;
-use crate::{NameServer, file};
 
 /// Keys no request may change, whatever `configBlackList` says: what decides where files are, and the list itself.
 const NEVER: [&str; 4] = ["configBlackList", "configStorePath", "kvConfigPath", "rocketmqHome"];
@@ -96,7 +97,8 @@ fn keep(config: &NamesrvConfig, changed: &[(String, String)]) -> io::Result<()> 
         properties.insert(key.as_str(), value.as_str());
     }
     if let Some(former) = &former {
-        file::replace(&file::with_suffix(path, ".bak"), former)?;
+        // Copied: a name server that starts in between must find its file.
+        replace_file(&sibling(path, ".bak"), former, Former::Dropped)?;
     }
-    file::replace(path, properties.to_file_text().as_bytes())
+    Ok(replace_file(path, properties.to_file_text().as_bytes(), Former::Dropped)?)
 }
