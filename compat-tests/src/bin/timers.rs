@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 fn measure(flags: &Flags, target: Target) -> Result<()> {
-    let mut cluster = Cluster::builder("timers")
+    let cluster = Cluster::builder("timers")
         .target(target)
         .broker_key("sendMessageThreadPoolNums", "2")
         .broker_key("mappedFileSizeCommitLog", "1073741824")
@@ -104,8 +104,7 @@ fn measure(flags: &Flags, target: Target) -> Result<()> {
         "{target:?}: at rest with all of them, {:.1} ms CPU a second",
         (cpu(pid)? - cpu_before) / flags.rest as f64 * 1e3
     );
-    cluster.stop_broker()?;
-    Ok(())
+    cluster.passed()
 }
 
 fn send(broker: &str, count: usize, in_flight: usize, body: usize) -> Result<()> {

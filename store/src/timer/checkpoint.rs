@@ -16,7 +16,6 @@
 
 use std::path::{Path, PathBuf};
 
-use boostermq_remoting::body::DataVersion;
 use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 
 use crate::error::FileError;
@@ -30,6 +29,25 @@ const USED: usize = 80;
 /// `BMQTIMER`.
 const MARK: i64 = i64::from_be_bytes(*b"BMQTIMER");
 
+/// How often the numbers have changed: upstream's `DataVersion`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointVersion {
+    /// Term of the broker's role; 0 without automatic failover.
+    pub state_version: i64,
+    /// When they last changed, milliseconds since 1970.
+    pub timestamp: i64,
+    /// Changes so far.
+    pub counter: i64,
+}
+
+impl CheckpointVersion {
+    /// The version after one more change.
+    #[must_use]
+    pub const fn next(self, now_ms: i64) -> Self {
+        Self { timestamp: now_ms, counter: self.counter.saturating_add(1), ..self }
+    }
+}
+
 /// What the file says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimerCheckpoint {
@@ -42,7 +60,7 @@ pub struct TimerCheckpoint {
     /// The same, as a master says it.
     pub master_queue_offset: QueueOffset,
     /// Version of the numbers.
-    pub version: DataVersion,
+    pub version: CheckpointVersion,
     /// What was delivered before this place of the commit log, the wheel knows. `None` when another broker wrote the file.
     pub deliveries_end: Option<PhysicalOffset>,
 }
@@ -89,7 +107,7 @@ impl TimerCheckpoint {
             log_position: number(8),
             queue_offset: QueueOffset(number(16)),
             master_queue_offset: QueueOffset(number(24)),
-            version: DataVersion { state_version: number(32), timestamp: number(40), counter: number(48) },
+            version: CheckpointVersion { state_version: number(32), timestamp: number(40), counter: number(48) },
             deliveries_end: is_ours.then(|| PhysicalOffset(number(64))),
         }
     }

@@ -33,11 +33,10 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use boostermq_remoting::body::DataVersion;
 use boostermq_remoting::names::QueueId;
 use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 
-pub use self::checkpoint::TimerCheckpoint;
+pub use self::checkpoint::{CheckpointVersion, TimerCheckpoint};
 pub use self::deliveries::Deliveries;
 pub use self::log::Waiting;
 
@@ -264,8 +263,7 @@ impl TimerFiles {
         {
             return None;
         }
-        let DataVersion { state_version, .. } = self.written.version;
-        checkpoint.version = self.written.version.next(state_version, progress.now_ms);
+        checkpoint.version = self.written.version.next(progress.now_ms);
         self.written = checkpoint;
         let log_files = self.log.files_from(self.synced);
         let synced = std::mem::replace(&mut self.synced, self.log.end());
