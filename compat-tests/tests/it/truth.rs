@@ -72,6 +72,37 @@ fn unsafe_stands_in_one_file_and_each_says_why() -> Result<()> {
     Ok(())
 }
 
+/// What goes past this file, the tests that let power fail do not see.
+#[test]
+fn the_store_changes_files_in_one_place() -> Result<()> {
+    const CHANGES: [&str; 10] = [
+        "OpenOptions",
+        "File::create",
+        "set_len",
+        "sync_all",
+        "syncfs",
+        "fallocate",
+        "fs::write",
+        "fs::rename",
+        "fs::remove_file",
+        "fs::create_dir",
+    ];
+    let mut found = Vec::new();
+    for source in source::all()?.iter().filter(|source| source.is_rust() && source.path.starts_with("store/src/")) {
+        let is_test = source.path.ends_with("tests.rs") || source.path.contains("/power_loss/");
+        let is_it = source.path == "store/src/io.rs" || source.path.starts_with("store/src/io/");
+        if is_test || is_it || source.path == "store/src/fixture.rs" {
+            continue;
+        }
+        let code = code(&source.text);
+        // Unit tests stand at the end of a file and may prepare their folders as they like.
+        let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        found.extend(lines(source, code, |line| CHANGES.iter().any(|change| words(line, change).next().is_some())));
+    }
+    assert_none(&found, "the store changes files through store/src/io.rs only");
+    Ok(())
+}
+
 #[test]
 fn the_store_takes_little_from_remoting() -> Result<()> {
     let mut found = Vec::new();

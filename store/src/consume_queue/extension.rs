@@ -175,14 +175,14 @@ impl Extensions {
         Ok(bases)
     }
 
-    /// Refuses files of another length, if this store is to add to them.
+    /// Refuses files of another length, if this store is to add to them. One of none was new when power failed.
     pub(super) fn check(&self, queue: &ConsumeQueue) -> Result<(), QueueError> {
         if !self.is_written {
             return Ok(());
         }
         let expected = self.files.file_size();
         for (base, found) in self.bases(queue)? {
-            if i64::try_from(found) != Ok(expected) || base % expected != 0 {
+            if found != 0 && i64::try_from(found) != Ok(expected) || base % expected != 0 {
                 return Err(QueueError::ExtensionFileSize { path: self.path(queue, base), found, expected });
             }
         }
@@ -303,8 +303,8 @@ impl ConsumeQueue {
                 .files
                 .open(FileKey { queue: self.number, base }, path)
                 .and_then(|file| {
-                    file.set_length((end - base).cast_unsigned())?;
-                    file.set_length(extensions.files.file_size().cast_unsigned())
+                    // The length stays: a start refuses another one.
+                    file.clear((end - base).cast_unsigned(), extensions.files.file_size().cast_unsigned())
                 })
                 .map_err(QueueError::io("zeroing the end of", path()))?;
         }

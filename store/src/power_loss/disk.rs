@@ -465,7 +465,7 @@ mod tests {
     use super::*;
 
     fn step(path: &str, change: Change, began: usize) -> Step {
-        Step { path: Path::new("/root").join(path), change, began }
+        Step { path: Path::new("/disk").join(path), change, began }
     }
 
     fn write(path: &str, position: u64, byte: u8, count: usize) -> Step {
@@ -474,7 +474,7 @@ mod tests {
 
     /// All images that many crashes find after these steps.
     fn images(steps: &[Step]) -> BTreeSet<Image> {
-        let mut disk = Disk::new(Path::new("/root"), &Image::new(), Lie::None);
+        let mut disk = Disk::new(Path::new("/disk"), &Image::new(), Lie::None);
         steps.iter().enumerate().for_each(|(number, step)| disk.apply(number, step));
         let mut seeded = Seeded::new(7);
         (0..2000).map(|_| disk.crash(&mut seeded)).collect()
@@ -519,7 +519,7 @@ mod tests {
             step("a", Change::Sync, 2),
             step("b", Change::Create, 3),
             step("", Change::SyncDir, 4),
-            step("a", Change::Rename { to: "/root/b".into() }, 5),
+            step("a", Change::Rename { to: "/disk/b".into() }, 5),
         ];
         let without = file(&images(&row[..3]), "a");
         assert_eq!(without, BTreeSet::from([None, Some(vec![1; 10])]), "synced, but its name is not");
