@@ -146,7 +146,7 @@ fn fail_each_call(mode: FlushMode, call: Call, error: Errno, count: u64) -> u64 
 #[test]
 fn a20_any_call_finds_the_disk_full() {
     for mode in [FlushMode::Sync, FlushMode::Async] {
-        for count in [1, 3, u64::MAX] {
+        for count in [1, u64::MAX] {
             let lives = fail_each_call(mode, Call::Space, Errno::NOSPC, count);
             assert!(lives > 50, "{lives} lives");
         }
@@ -166,9 +166,7 @@ fn a22_any_sync_fails() {
 #[test]
 fn any_call_fails() {
     for mode in [FlushMode::Sync, FlushMode::Async] {
-        for count in [1, u64::MAX] {
-            let lives = fail_each_call(mode, Call::Any, Errno::IO, count);
-            assert!(lives > 80, "{lives} lives");
-        }
+        let lives = fail_each_call(mode, Call::Any, Errno::IO, 2);
+        assert!(lives > 80, "{lives} lives");
     }
 }

@@ -71,7 +71,7 @@ impl Crash<'_> {
         write_image(&root, self.image);
         let expected = Expected::at(&self.life.sent, &self.life.trims, self.floors, self.steps);
         let observed = check(self.kind, &root, &expected, self.life.now_ms, plan.mutation, seeded)?;
-        if depth >= 5 || !seeded.happens(20) {
+        if depth >= 5 || !seeded.happens(15) {
             return Ok(());
         }
         let life = self.live_on(scratch, &observed, seeded)?;

@@ -123,7 +123,6 @@ fn run(seed: u64, file_size: u64, largest: u64, steps: u32) {
         ..RetentionOptions::default()
     };
     let mut test = TestStore::with(|root| StoreOptions { retention, ..small_options(root, file_size) });
-    println!("model: seed {seed}, files of {file_size} bytes");
     for _ in 0..steps {
         match seeded.below(40) {
             0 | 1 => test = test.reopen_after_crash(),
@@ -151,6 +150,8 @@ fn a_store_keeps_what_a_list_keeps() {
         (0x2545_F491_4F6C_DD1D, 65536, 3000),
         (0x1234_5678_9ABC_DEF1, 65536, 200),
     ] {
-        run(chosen.unwrap_or(seed), file_size, largest, 300);
+        let seed = chosen.unwrap_or(seed);
+        println!("model: seed {seed}, files of {file_size} bytes");
+        run(seed, file_size, largest, 300);
     }
 }
