@@ -238,3 +238,25 @@ fn an_index_whose_sync_failed_is_built_again() {
         assert!(is_found(&store, sent), "{} at {}", sent.key, sent.physical_offset);
     }
 }
+
+/// A queue with a hole at its end, whose other messages had all left the log, began again at 0.
+#[test]
+fn units_of_messages_that_have_left_the_log_keep_their_numbers() {
+    let mut watched = Watched::new();
+    for _ in 0..3 {
+        send_to_gone(&watched.store, &mut watched.seeded).unwrap();
+    }
+    watched.send(40);
+    watched.sync_log();
+    while watched.store.retention().look_as_if_used(90) > 0 {}
+    let Watched { scratch, watch, clock, store, .. } = watched;
+    assert_eq!(store.max_queue_offset(GONE, QueueId(0)).0, 3);
+    drop(store);
+    let path = watch.root().join("consumequeue/Gone/0/00000000000000000000");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[100] = 1;
+    std::fs::write(&path, bytes).unwrap();
+    let store = open(ASYNC, watch.root(), &clock).unwrap();
+    assert_eq!(store.max_queue_offset(GONE, QueueId(0)).0, 3);
+    drop(scratch);
+}

@@ -166,10 +166,12 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// Whether the last unit of a queue leads to its message, or there is none, or it is blank.
+/// Whether the last unit of a queue leads to its message, or there is none, or it is blank, or its message has left the log: nothing
+/// but the unit tells then that its number was given.
 pub(super) fn is_last_right(files: &[MappedFile], queue: &ConsumeQueue) -> Result<bool, QueueError> {
     let Some((offset, unit)) = queue.last_unit()? else { return Ok(true) };
-    Ok(unit.is_blank() || leads_to(files, &unit, queue.topic().as_str(), queue.queue_id(), offset))
+    let has_left = files.first().is_some_and(|first| unit.physical_offset.0 < first.base());
+    Ok(unit.is_blank() || has_left || leads_to(files, &unit, queue.topic().as_str(), queue.queue_id(), offset))
 }
 
 /// Whether a sound record stands where `unit` says, and has this place in this queue. Queues of light topics share their messages
