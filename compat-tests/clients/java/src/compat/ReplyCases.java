@@ -19,7 +19,7 @@ import org.apache.rocketmq.common.message.MessageExt;
 
 /** Requests that wait for the reply of a consumer. */
 final class ReplyCases {
-    private static final int PATIENCE_MS = 15_000;
+    private static final int PATIENCE_MS = 60_000;
 
     private ReplyCases() { }
 
