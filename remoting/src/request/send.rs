@@ -65,6 +65,10 @@ crate::header! {
         reconsume_times: Option<i32> = "reconsumeTimes" | "j",
         /// As in a send.
         unit_mode: Option<bool> = "unitMode" | "k",
+        /// As in a send; clients say false, and nothing is decided by it.
+        batch: Option<bool> = "batch" | "m",
+        /// As in a send.
+        broker_name: Option<String> = "bname" | "n",
     }
 
     /// Header of the answer to a send that stored the message: upstream `SendMessageResponseHeader`.
