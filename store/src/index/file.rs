@@ -88,7 +88,9 @@ pub(super) struct IndexFile {
     end_offset: AtomicI64,
     slots_used: AtomicI32,
     next_entry: AtomicI32,
-    /// `next_entry` as it was when the file was last written to disk; 0 when nobody knows.
+    /// `next_entry` once all of the entry before it stands in the file, its slot and the header's end too.
+    settled: AtomicI32,
+    /// `settled` as it was when the file was last written to disk; 0 when nobody knows.
     flushed: AtomicI32,
 }
 
@@ -143,6 +145,7 @@ impl IndexFile {
             end_offset: AtomicI64::new(i64_at(header::END_OFFSET)),
             slots_used: AtomicI32::new(region.i32_at(header::SLOTS_USED).unwrap_or(0)),
             next_entry: AtomicI32::new(next_entry),
+            settled: AtomicI32::new(next_entry),
             // What stands in the file may be in the page cache only: left there by a process that was killed.
             flushed: AtomicI32::new(0),
             region,
@@ -202,6 +205,11 @@ impl IndexFile {
         self.next_entry.load(Ordering::Acquire).unsigned_abs() >= self.shape.entries
     }
 
+    /// True when there is no room, and whoever put the last entry is done: nothing in the file changes any more.
+    pub(super) fn is_complete(&self) -> bool {
+        self.settled.load(Ordering::Acquire).unsigned_abs() >= self.shape.entries
+    }
+
     /// Puts one entry in front of its slot's chain. The caller is the only one who puts, and has seen that there is room.
     pub(super) fn put(&self, entry: Entry, store_timestamp: i64) {
         let number = self.next_entry.load(Ordering::Acquire);
@@ -230,6 +238,7 @@ impl IndexFile {
         self.next_entry.store(number + 1, Ordering::Release);
         self.set_i32(slot, number);
         self.set_end(store_timestamp, entry.physical_offset);
+        self.settled.store(number + 1, Ordering::Release);
     }
 
     /// The entries in the chain of `key`, newest first; those of other keys in the same slot too.
@@ -258,12 +267,12 @@ impl IndexFile {
     /// Writes the file to disk if it has changed, and returns the store time of its last record then.
     pub(super) fn flush(&self) -> Result<Option<i64>, FileError> {
         // Read before, so that what is put meanwhile is left for the next flush.
-        let (next_entry, end_timestamp) = (self.next_entry.load(Ordering::Acquire), self.end_timestamp());
-        if self.flushed.load(Ordering::Acquire) == next_entry {
+        let (settled, end_timestamp) = (self.settled.load(Ordering::Acquire), self.end_timestamp());
+        if self.flushed.load(Ordering::Acquire) == settled {
             return Ok(None);
         }
         store_io::sync_map(&self.region, &self.path).map_err(FileError::at("syncing the file", &self.path))?;
-        self.flushed.store(next_entry, Ordering::Release);
+        self.flushed.store(settled, Ordering::Release);
         Ok(Some(end_timestamp))
     }
 

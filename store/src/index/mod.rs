@@ -223,7 +223,7 @@ impl Index {
         let mut safe = None;
         for file in self.files.load().iter() {
             // Asked first: a file that fills up meanwhile is one for the next time.
-            let is_full = file.is_full();
+            let is_full = file.is_complete();
             if (is_thorough || is_full)
                 && let Some(timestamp) = file.flush()?
                 && is_full
