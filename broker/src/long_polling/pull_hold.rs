@@ -79,6 +79,11 @@ impl PullHolds {
         self.release(broker, topic, queue_id, |held| max > held.pull.queue_offset);
     }
 
+    /// Answers the pulls of one group: its offset was reset.
+    pub(crate) fn release_group(&self, broker: &Broker, group: &str, topic: &str, queue_id: QueueId) {
+        self.release(broker, topic, queue_id, |held| held.pull.group.group_name == group);
+    }
+
     fn release(&self, broker: &Broker, topic: &str, queue_id: QueueId, wanted: impl Fn(&HeldPull) -> bool) {
         let released: Vec<HeldPull> = {
             let mut by_topic = self.by_topic.lock();

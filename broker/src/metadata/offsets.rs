@@ -156,10 +156,6 @@ impl ConsumerOffsets {
 
     /// Sets an offset on an operator's behalf: the consumer's next pull is told to move there, and commits are ignored
     /// until it was.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "pulls and commits obey resets; the request that makes them is 222")
-    )]
     pub(crate) fn reset(&self, group: &str, topic: &str, queue_id: QueueId, offset: i64) {
         if self.resets.set(group, topic, queue_id, offset).is_none() {
             self.waiting_resets.fetch_add(1, Ordering::AcqRel);

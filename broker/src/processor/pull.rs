@@ -132,7 +132,8 @@ impl PullSession {
             ));
         }
         if let Some(offset) = broker.offsets.take_reset(&header.consumer_group, &header.topic, queue_id) {
-            return Err(moved(broker, known, queue_id, QueueOffset(offset)));
+            let sys_flag = known.config.topic_sys_flag;
+            return Err(moved(broker, &known.group, &known.topic, sys_flag, queue_id, QueueOffset(offset)));
         }
         if header.sys_flag & pull_flag::COMMIT_OFFSET != 0
             && let Some(offset) = header.commit_offset
@@ -322,16 +323,23 @@ fn find_subscription(
 }
 
 /// The refusal that sends a client to the offset it was reset to.
-fn moved(broker: &Broker, known: &Known, queue_id: QueueId, offset: QueueOffset) -> ResponseError {
-    let min = broker.store.min_queue_offset(known.topic.as_str(), queue_id);
-    let max = broker.store.max_queue_offset(known.topic.as_str(), queue_id);
+fn moved(
+    broker: &Broker,
+    group: &SubscriptionGroupConfig,
+    topic: &Topic,
+    topic_sys_flag: i32,
+    queue_id: QueueId,
+    offset: QueueOffset,
+) -> ResponseError {
+    let min = broker.store.min_queue_offset(topic.as_str(), queue_id);
+    let max = broker.store.max_queue_offset(topic.as_str(), queue_id);
     ResponseError::new(ResponseCode::PULL_OFFSET_MOVED, "OFFSET_RESET")
-        .field("suggestWhichBrokerId", known.group.broker_id)
+        .field("suggestWhichBrokerId", group.broker_id)
         .field("nextBeginOffset", offset)
         .field("minOffset", min)
         .field("maxOffset", max)
-        .field("topicSysFlag", known.config.topic_sys_flag)
-        .field("groupSysFlag", known.group.group_sys_flag)
+        .field("topicSysFlag", topic_sys_flag)
+        .field("groupSysFlag", group.group_sys_flag)
 }
 
 impl Pull {
@@ -413,7 +421,7 @@ impl Pull {
 /// Parks a pull; a message that came in between has not been missed.
 fn hold_pull(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, hold: Duration, out: &mut Outbox) {
     let (topic, queue_id, offset) = (pull.topic.clone(), pull.queue_id, pull.queue_offset);
-    let question = pull.question;
+    let (group, question) = (pull.group.clone(), pull.question);
     let held = HeldPull { connection: connection.clone(), deadline: Instant::now() + hold, pull };
     if broker.holds.hold(held).is_err() {
         tracing::warn!(peer = %connection.peer(), "a pull is refused: too many are held");
@@ -424,6 +432,9 @@ fn hold_pull(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, hol
     if max > offset {
         broker.holds.release_readable(broker, topic.as_str(), queue_id, max);
     }
+    if broker.offsets.has_reset(&group.group_name, topic.as_str(), queue_id) {
+        broker.holds.release_group(broker, &group.group_name, topic.as_str(), queue_id);
+    }
 }
 
 /// Carries a held pull out once more and answers it whatever comes of it. Runs wherever the wake-up happened.
@@ -431,7 +442,12 @@ pub(crate) fn answer_held(broker: &Broker, held: HeldPull) {
     let HeldPull { connection, pull, .. } = held;
     // Read before the connection is asked to write: nobody waits for it meanwhile.
     let mut answer = Outbox::default();
-    if let Some(outcome) = pull.read(broker, &mut answer) {
+    let group = &pull.group;
+    if let Some(offset) = broker.offsets.take_reset(&group.group_name, pull.topic.as_str(), pull.queue_id) {
+        let sys_flag = pull.topic_sys_flag;
+        let moved = moved(broker, group, &pull.topic, sys_flag, pull.queue_id, QueueOffset(offset));
+        Response::from(moved).write(&pull.question, &mut answer);
+    } else if let Some(outcome) = pull.read(broker, &mut answer) {
         pull.answer(broker, outcome, &mut answer);
     }
     connection.send(|out| out.append(&mut answer));

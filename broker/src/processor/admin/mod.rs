@@ -4,6 +4,7 @@ pub(crate) mod cleaning;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod group;
+pub(crate) mod offset;
 mod page;
 pub(crate) mod runtime;
 pub(crate) mod timer;

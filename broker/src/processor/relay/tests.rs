@@ -95,3 +95,60 @@ async fn an_operator_hears_why_a_consumer_was_not_asked() {
     assert_eq!((answer.opaque, answer.response_code()), (opaque, ResponseCode::SYSTEM_ERROR));
     broker.stop().await;
 }
+
+#[tokio::test]
+async fn consumers_tell_how_far_they_are() {
+    let broker = TestBroker::start(&[]).await;
+    let mut operator = broker.connect().await;
+    let fields = [("topic", "T"), ("group", "g")];
+    let answer = operator.ask(223, &fields, "").await;
+    let remark = "No Any Consumer online in the consumer group: [g]";
+    assert_eq!((answer.code, answer.remark.as_deref()), (1, Some(remark)));
+
+    let mut members = Vec::new();
+    for client_id in ["a", "b", "c"] {
+        let mut client = broker.connect().await;
+        client.ask_ok(34, &[], &heartbeat(client_id, "g", "CLUSTERING", &["T"])).await;
+        members.push(client);
+    }
+    operator.send(223, &fields, "").await;
+    for (client, number) in members.iter_mut().zip(0..) {
+        let question = asked(client).await;
+        assert_eq!((question.field("topic"), question.field("group")), (Some("T"), Some("g")));
+        assert!(!question.is_one_way());
+        match number {
+            0 => {
+                client
+                    .answer(&question, "", r#"{"messageQueueTable":{{"queueId":7,"brokerName":"b","topic":"T"}:9}}"#)
+                    .await
+            }
+            1 => client.refuse(&question, 1, "not now").await,
+            _ => client.answer(&question, "", "no table").await,
+        }
+    }
+    let answer = operator.next_answer().await;
+    assert_eq!(answer.code, 0, "{:?}", answer.remark);
+    // Who refuses, and who talks nonsense, is left out.
+    let expected = r#"{"consumerTable":{"a":{{"brokerName":"b","queueId":7,"topic":"T"}:9}},"messageQueueTable":{}}"#;
+    assert_eq!(std::str::from_utf8(&answer.body).unwrap(), expected);
+
+    // One of them by name.
+    let opaque = operator.send(223, &[fields[0], fields[1], ("clientAddr", "b")], "").await;
+    let question = asked(&mut members[1]).await;
+    members[1].answer(&question, "", r#"{"messageQueueTable":{}}"#).await;
+    let answer = operator.next_answer().await;
+    assert_eq!(answer.opaque, opaque);
+    assert_eq!(std::str::from_utf8(&answer.body).unwrap(), r#"{"consumerTable":{"b":{}},"messageQueueTable":{}}"#);
+    broker.stop().await;
+}
+
+/// The next question for offsets; news of the group are passed over.
+async fn asked(client: &mut TestClient) -> boostermq_remoting::command::RemotingCommand {
+    loop {
+        let pushed = client.pushed().await;
+        if pushed.code == 221 {
+            return pushed;
+        }
+        assert_eq!(pushed.code, 40);
+    }
+}
