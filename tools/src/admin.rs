@@ -4,6 +4,8 @@
 //! must know is told to each. Upstream: `DefaultMQAdminExtImpl`, `MQClientAPIImpl`, `CommandUtil`.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use boostermq_remoting::body::{BrokerData, ClusterInfo, TopicRouteData};
@@ -72,6 +74,12 @@ impl AdminError {
         Self::Refused { code, remark: remark.into() }
     }
 
+    /// True when the server does not know what it was asked for, or has not built it.
+    #[must_use]
+    pub fn is_not_built(&self) -> bool {
+        self.is(ResponseCode::REQUEST_CODE_NOT_SUPPORTED)
+    }
+
     /// True when a server refused with this code.
     #[must_use]
     pub fn is(&self, wanted: ResponseCode) -> bool {
@@ -83,6 +91,7 @@ impl AdminError {
 const fn advice(code: ResponseCode) -> &'static str {
     match code {
         ResponseCode::TOPIC_NOT_EXIST => " (check the name with topicList, or create the topic with updateTopic)",
+        ResponseCode::REQUEST_CODE_NOT_SUPPORTED => " (this server does not serve it: ask one that does)",
         ResponseCode::SYSTEM_BUSY => " (the server is overloaded: try again)",
         ResponseCode::NO_PERMISSION => " (check the permissions of the topic, the broker and the user)",
         ResponseCode::NO_MESSAGE => " (check topic, id or key, and the time range)",
@@ -239,6 +248,45 @@ impl Admin {
         let brokers = names.iter().filter_map(|name| info.broker_addr_table.get(name));
         Ok(Some(brokers.filter_map(|broker| master(broker).map(str::to_owned)).collect()))
     }
+}
+
+/// Calls under way at a time when many are made.
+const SIDE_BY_SIDE: usize = 64;
+
+/// Does the same for each of many items, a bounded number at a time, and gives the results in their order.
+pub async fn side_by_side<I, T>(items: impl IntoIterator<Item = I>, work: impl AsyncFn(I) -> T) -> Vec<T> {
+    let mut waiting = items.into_iter().enumerate();
+    let mut running = Vec::with_capacity(SIDE_BY_SIDE);
+    let mut results: Vec<Option<T>> = Vec::new();
+    poll_fn(|context| {
+        loop {
+            while running.len() < SIDE_BY_SIDE
+                && let Some((at, item)) = waiting.next()
+            {
+                results.push(None);
+                running.push((at, Box::pin(work(item))));
+            }
+            let before = running.len();
+            running.retain_mut(|(at, future)| match future.as_mut().poll(context) {
+                Poll::Ready(result) => {
+                    if let Some(place) = results.get_mut(*at) {
+                        *place = Some(result);
+                    }
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if running.is_empty() && before == 0 {
+                return Poll::Ready(());
+            }
+            // What became ready made room for others, which must be polled once as well.
+            if running.len() == before {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
+    results.into_iter().flatten().collect()
 }
 
 /// The master's address.

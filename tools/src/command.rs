@@ -1,13 +1,23 @@
 //! What a command is, and what it works with while it runs.
 //!
-//! A new command is one file under [`crate::commands`] and one line in [`crate::commands::ALL`]. Upstream: `SubCommand`.
+//! A new command is one declaration under [`crate::commands`] and one line in [`crate::commands::ALL`].
+//! Upstream: `SubCommand`.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, Write};
 use std::pin::Pin;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, AdminError, side_by_side};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Document, Format};
+use crate::usage;
+
+/// Status of a command that did what it was asked.
+pub const DONE: u8 = 0;
+/// Status of a command that failed, wholly or in part, or was not understood.
+pub const FAILED: u8 = 1;
+/// Status of a command that asks for what is not built, here or in the server that was asked.
+pub const NOT_BUILT: u8 = 3;
 
 /// A command at work.
 pub type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
@@ -20,9 +30,56 @@ pub trait SubCommand: Sync {
     fn description(&self) -> &'static str;
     /// Its options without `-h` and `-n`, in the order in which missing ones are complained of.
     fn options(&self) -> &'static [CommandOption];
+    /// True when it prints by [`Session::print`] and nothing else: only then `-o` and `--watch` apply to it.
+    fn has_tables(&self) -> bool {
+        false
+    }
+    /// What the words mean that follow its name without being options, `KEY`; empty when such words mean nothing and
+    /// are passed over, as upstream does.
+    fn words(&self) -> &'static str {
+        ""
+    }
     /// Carries it out. An error ends it with a complaint and a status of 1.
     fn execute<'a>(&'a self, arguments: &'a Arguments, session: &'a mut Session<'_>) -> Running<'a>;
 }
+
+/// Declares a command: `/// doc` · `Name = "name", "description", OPTIONS, function;`, where the function is
+/// `async fn(&Arguments, &mut Session<'_>) -> anyhow::Result<()>`. One that prints by [`Session::print`] ends with
+/// `, has_tables;`.
+macro_rules! commands {
+    ($($(#[$doc:meta])+ $command:ident = $name:literal, $description:literal, $options:expr, $execute:path
+        $(, $has_tables:ident)?;)+) => {$(
+        $(#[$doc])+
+        pub struct $command;
+
+        impl $crate::command::SubCommand for $command {
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn description(&self) -> &'static str {
+                $description
+            }
+
+            fn options(&self) -> &'static [$crate::options::CommandOption] {
+                $options
+            }
+
+            $(fn $has_tables(&self) -> bool {
+                true
+            })?
+
+            fn execute<'a>(
+                &'a self,
+                arguments: &'a $crate::options::Arguments,
+                session: &'a mut $crate::command::Session<'_>,
+            ) -> $crate::command::Running<'a> {
+                Box::pin($execute(arguments, session))
+            }
+        }
+    )+};
+}
+pub(crate) use commands;
 
 /// What a command works with: servers to ask, and somewhere to print to.
 pub struct Session<'o> {
@@ -31,31 +88,102 @@ pub struct Session<'o> {
     /// Standard output: upstream's text only.
     pub out: &'o mut dyn Write,
     err: &'o mut dyn Write,
-    failed: bool,
+    command: &'static dyn SubCommand,
+    format: Format,
+    status: u8,
 }
 
 impl<'o> Session<'o> {
-    /// A session that prints to `out` and complains to `err`.
+    /// A session of `command` that prints to `out` in this format and complains to `err`.
     #[must_use]
-    pub fn new(admin: Admin, out: &'o mut dyn Write, err: &'o mut dyn Write) -> Self {
-        Self { admin, out, err, failed: false }
+    pub fn new(
+        admin: Admin,
+        command: &'static dyn SubCommand,
+        format: Format,
+        out: &'o mut dyn Write,
+        err: &'o mut dyn Write,
+    ) -> Self {
+        Self { admin, out, err, command, format, status: DONE }
+    }
+
+    /// How documents are printed: for a command that asks for more when more is shown.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Prints what was found, in the format that was asked for.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn print(&mut self, document: &Document) -> io::Result<()> {
+        document.write(self.format, self.out)
     }
 
     /// Tells what went wrong with one part of the work while the rest goes on; the command ends with a status of 1.
     pub fn complain(&mut self, what: &dyn Display) {
-        self.failed = true;
+        self.fail();
         let _ = self.out.flush();
         let _ = writeln!(self.err, "mqadmin: {what}");
     }
 
-    /// Ends the command with a status of 1, after it printed the reason itself, as upstream does.
-    pub fn fail(&mut self) {
-        self.failed = true;
+    /// As [`Session::complain`], of a server that was asked in vain: names command and address.
+    pub fn complain_of(&mut self, address: &str, error: &AdminError) {
+        let name = self.command.name();
+        self.complain(&format_args!("{name}: {address}: {error}"));
+        if error.is_not_built() {
+            self.end_with(NOT_BUILT);
+        }
     }
 
-    /// True when some part of the work failed.
+    /// Ends the command with a status of 1, after it printed the reason itself, as upstream does.
+    pub fn fail(&mut self) {
+        self.end_with(FAILED);
+    }
+
+    /// Ends the command with this status, unless a higher one is already due.
+    pub fn end_with(&mut self, status: u8) {
+        self.status = self.status.max(status);
+    }
+
+    /// Says that what was asked for is not built; the command ends with a status of 3.
+    pub fn not_built(&mut self, what: &str) {
+        self.complain(&format_args!("{}: {what}", self.command.name()));
+        self.end_with(NOT_BUILT);
+    }
+
+    /// Prints how the command is used, as upstream does when an option is missing that only the command itself knows to
+    /// be needed; the command ends with a status of 1.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn refuse(&mut self) -> anyhow::Result<()> {
+        self.fail();
+        Ok(self.out.write_all(usage::of(self.command).as_bytes())?)
+    }
+
+    /// The status so far.
     #[must_use]
-    pub const fn has_failed(&self) -> bool {
-        self.failed
+    pub const fn status(&self) -> u8 {
+        self.status
+    }
+
+    /// Asks all these servers side by side. Gives what those answered that did, in the order of the addresses, and
+    /// complains of the others.
+    pub async fn ask_all<T>(
+        &mut self,
+        addresses: &[String],
+        ask: impl AsyncFn(&Admin, &str) -> Result<T, AdminError>,
+    ) -> Vec<(String, T)> {
+        let admin = &self.admin;
+        let asked = side_by_side(addresses, async |address: &String| ask(admin, address).await).await;
+        let mut answers = Vec::with_capacity(addresses.len());
+        for (address, answer) in addresses.iter().zip(asked) {
+            match answer {
+                Ok(answer) => answers.push((address.clone(), answer)),
+                Err(error) => self.complain_of(address, &error),
+            }
+        }
+        answers
     }
 }

@@ -3,6 +3,8 @@
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
+use boostermq_tools::Environment;
+
 fn main() -> ExitCode {
     let mut arguments = Vec::new();
     for argument in std::env::args_os().skip(1) {
@@ -17,9 +19,8 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&format!("the system gives no sockets or timers: {error}")),
     };
     let mut out = BufWriter::new(std::io::stdout());
-    let environment = std::env::var("NAMESRV_ADDR").ok();
-    let code =
-        runtime.block_on(boostermq_tools::run(&arguments, environment.as_deref(), &mut out, &mut std::io::stderr()));
+    let environment = Environment::of_process();
+    let code = runtime.block_on(boostermq_tools::run(&arguments, &environment, &mut out, &mut std::io::stderr()));
     match out.flush() {
         Ok(()) => ExitCode::from(code),
         Err(_) => ExitCode::FAILURE,

@@ -20,8 +20,8 @@ pub enum Rule {
     Optional,
     /// It must be there.
     Required,
-    /// Exactly one of the command's options with this rule must be there.
-    OneOf,
+    /// Exactly one of the command's options with this rule and number must be there.
+    OneOf(u8),
 }
 
 /// One option of a command.
@@ -39,10 +39,17 @@ pub struct CommandOption {
     pub description: &'static str,
 }
 
-/// Options of every command.
+/// Options of every command, unless it has one of its own with the same short name.
 pub const COMMON: [CommandOption; 2] = [
     CommandOption::flag("h", "help", "Print help"),
     CommandOption::optional("n", "namesrvAddr", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
+];
+
+/// How to print, for every command with tables. A command's own options of these names come first, whole or in part:
+/// upstream's scripts mean those.
+pub const OUTPUT: [CommandOption; 2] = [
+    CommandOption::optional("o", "output", "How to print: text, wide, json or yaml"),
+    CommandOption::optional("", "watch", "Print again after so many seconds, until it is interrupted"),
 ];
 
 impl CommandOption {
@@ -61,7 +68,13 @@ impl CommandOption {
     /// An option with a value, one of several of which exactly one must be there.
     #[must_use]
     pub const fn one_of(short: &'static str, long: &'static str, description: &'static str) -> Self {
-        Self { short, long, takes_value: true, rule: Rule::OneOf, description }
+        Self { short, long, takes_value: true, rule: Rule::OneOf(0), description }
+    }
+
+    /// The same for a second choice beside the first.
+    #[must_use]
+    pub const fn one_of_others(short: &'static str, long: &'static str, description: &'static str) -> Self {
+        Self { short, long, takes_value: true, rule: Rule::OneOf(1), description }
     }
 
     /// An option without a value.
@@ -111,9 +124,29 @@ pub enum OptionError {
 #[derive(Clone, Debug, Default)]
 pub struct Arguments {
     given: Vec<(&'static str, String)>,
+    words: Vec<String>,
 }
 
 impl Arguments {
+    /// What was given and is neither an option nor the value of one.
+    #[must_use]
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// The value of `-o` as a way to print, or of `--output` for a command that has an `-o` of its own; `None` when
+    /// nothing was said.
+    #[must_use]
+    pub fn output(&self) -> Option<&str> {
+        self.text(OUTPUT_KEY)
+    }
+
+    /// The value of `--watch`.
+    #[must_use]
+    pub fn watch(&self) -> Option<&str> {
+        self.text(WATCH_KEY)
+    }
+
     /// True when the option was given.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
@@ -188,7 +221,7 @@ fn parse_date(text: &str) -> Option<i64> {
 /// # Errors
 /// [`OptionError`] for the first thing that breaks a rule; never when help is asked for.
 pub fn parse(options: &'static [CommandOption], tokens: &[&str]) -> Result<Arguments, OptionError> {
-    let mut parser = Parser { options, given: Vec::new(), waiting: None };
+    let mut parser = Parser { options, given: Vec::new(), words: Vec::new(), waiting: None };
     let mut tokens = tokens.iter();
     for token in tokens.by_ref() {
         if *token == "--" {
@@ -196,12 +229,14 @@ pub fn parse(options: &'static [CommandOption], tokens: &[&str]) -> Result<Argum
         }
         parser.token(token)?;
     }
+    parser.words.extend(tokens.map(|token| (*token).to_owned()));
     parser.finish()
 }
 
 struct Parser {
     options: &'static [CommandOption],
     given: Vec<(&'static str, String)>,
+    words: Vec<String>,
     /// The option whose value comes next.
     waiting: Option<&'static CommandOption>,
 }
@@ -220,6 +255,7 @@ impl Parser {
         } else if let Some(name) = token.strip_prefix('-').filter(|name| !name.is_empty()) {
             self.short_or_long(token, name)
         } else {
+            self.words.push(token.to_owned());
             Ok(())
         }
     }
@@ -227,7 +263,10 @@ impl Parser {
     /// `--name` or `--name=value`.
     fn long(&mut self, token: &str, name: &str) -> Result<(), OptionError> {
         let (name, value) = split(name);
-        let candidates = self.with_long_name(name);
+        let mut candidates = self.with_long_name(name);
+        if candidates.is_empty() {
+            candidates.extend(OUTPUT_OPTIONS.iter().find(|option| option.long == name));
+        }
         match candidates.as_slice() {
             [] => Err(OptionError::Unrecognized(token.to_owned())),
             [option] => self.option(token, option, value),
@@ -247,8 +286,12 @@ impl Parser {
         if let Some(option) = self.with_short_name(name) {
             return self.option(token, option, value);
         }
-        if !self.with_long_name(name).is_empty() {
+        if !self.with_long_name(name).is_empty() || OUTPUT_OPTIONS.iter().any(|option| option.long == name) {
             return self.long(token, rest);
+        }
+        if name == "o" {
+            let [output, _] = &OUTPUT_OPTIONS;
+            return self.option(token, output, value);
         }
         for (at, letter) in rest.char_indices() {
             let mut buffer = [0; 4];
@@ -266,8 +309,8 @@ impl Parser {
 
     fn option(&mut self, token: &str, option: &'static CommandOption, value: Option<&str>) -> Result<(), OptionError> {
         self.check_waiting()?;
-        if option.rule == Rule::OneOf
-            && let Some(first) = self.selected().filter(|first| *first != option.key())
+        if matches!(option.rule, Rule::OneOf(_))
+            && let Some(first) = self.selected(option.rule).filter(|first| *first != option.key())
         {
             return Err(OptionError::AlreadySelected { first, second: option.key() });
         }
@@ -284,11 +327,11 @@ impl Parser {
         // A pair of quotes around the whole value goes, as with upstream.
         let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         let value = inner.filter(|inner| !inner.contains('"')).unwrap_or(value);
-        self.given.push((option.key(), value.to_owned()));
+        self.given.push((stored_key(option), value.to_owned()));
     }
 
     fn finish(self) -> Result<Arguments, OptionError> {
-        let arguments = Arguments { given: self.given };
+        let arguments = Arguments { given: self.given, words: self.words };
         if arguments.has("h") {
             return Ok(arguments);
         }
@@ -296,12 +339,12 @@ impl Parser {
             return Err(OptionError::MissingValue(option.key()));
         }
         let mut missing = Vec::new();
-        let choice: Vec<&CommandOption> = self.options.iter().filter(|option| option.rule == Rule::OneOf).collect();
-        let is_chosen = choice.iter().any(|option| arguments.has(option.key()));
         for option in self.options {
+            let choice: Vec<&CommandOption> = self.options.iter().filter(|other| other.rule == option.rule).collect();
+            let is_chosen = choice.iter().any(|option| arguments.has(option.key()));
             match option.rule {
                 Rule::Required if !arguments.has(option.key()) => missing.push(option.key().to_owned()),
-                Rule::OneOf if !is_chosen && choice.first().is_some_and(|first| first.key() == option.key()) => {
+                Rule::OneOf(_) if !is_chosen && choice.first().is_some_and(|first| first.key() == option.key()) => {
                     let names = choice.iter().map(|option| format!("-{} {}", option.key(), option.description));
                     missing.push(format!("[{}]", names.collect::<Vec<_>>().join(", ")));
                 }
@@ -315,8 +358,8 @@ impl Parser {
         self.waiting.map_or(Ok(()), |option| Err(OptionError::MissingValue(option.key())))
     }
 
-    fn selected(&self) -> Option<&'static str> {
-        let choice = |key: &&str| self.options.iter().any(|option| option.rule == Rule::OneOf && option.key() == *key);
+    fn selected(&self, rule: Rule) -> Option<&'static str> {
+        let choice = |key: &&str| self.options.iter().any(|option| option.rule == rule && option.key() == *key);
         self.given.iter().map(|(key, _)| *key).find(choice)
     }
 
@@ -326,6 +369,9 @@ impl Parser {
         if token.parse::<f64>().is_ok() {
             return true;
         }
+        if token == "-o" || token == "--output" || token == "--watch" {
+            return false;
+        }
         let (name, _) = split(rest.strip_prefix('-').unwrap_or(rest));
         let first = name.chars().next().map(String::from).unwrap_or_default();
         let is_short = !token.starts_with("--")
@@ -334,7 +380,9 @@ impl Parser {
     }
 
     fn all(&self) -> impl Iterator<Item = &'static CommandOption> + use<> {
-        COMMON_OPTIONS.iter().chain(self.options)
+        let is_own = |common: &CommandOption| self.options.iter().any(|option| option.short == common.short);
+        let common: Vec<&'static CommandOption> = COMMON_OPTIONS.iter().filter(|common| !is_own(common)).collect();
+        common.into_iter().chain(self.options)
     }
 
     fn with_short_name(&self, name: &str) -> Option<&'static CommandOption> {
@@ -354,6 +402,23 @@ impl Parser {
 }
 
 static COMMON_OPTIONS: [CommandOption; 2] = COMMON;
+static OUTPUT_OPTIONS: [CommandOption; 2] = OUTPUT;
+
+/// Where the value of `--output` is kept: beside that of a command's own `-o`.
+const OUTPUT_KEY: &str = "\u{0}output";
+/// Where the value of `--watch` is kept.
+const WATCH_KEY: &str = "\u{0}watch";
+
+fn stored_key(option: &'static CommandOption) -> &'static str {
+    let [output, watch] = &OUTPUT_OPTIONS;
+    if std::ptr::eq(option, output) {
+        OUTPUT_KEY
+    } else if std::ptr::eq(option, watch) {
+        WATCH_KEY
+    } else {
+        option.key()
+    }
+}
 
 fn split(text: &str) -> (&str, Option<&str>) {
     match text.split_once('=') {

@@ -1,5 +1,6 @@
 //! Usage texts as commons-cli lays them out, 110 columns wide. Upstream: `HelpFormatter`.
 
+use crate::command::SubCommand;
 use crate::options::{COMMON, CommandOption, Rule};
 
 /// Columns of a usage text.
@@ -9,10 +10,18 @@ const SYNOPSIS_INDENT: usize = 7;
 /// Blanks between the longest option and its description.
 const GAP: usize = 3;
 
+/// The usage text of a command.
+#[must_use]
+pub fn of(command: &dyn SubCommand) -> String {
+    usage(&format!("mqadmin {}", command.name()), command.options())
+}
+
 /// The usage text of a command called `title`, with a line feed at the end.
 #[must_use]
 pub fn usage(title: &str, options: &[CommandOption]) -> String {
-    let mut all: Vec<CommandOption> = COMMON.iter().chain(options).copied().collect();
+    let is_own = |common: &&CommandOption| options.iter().any(|option| option.short == common.short);
+    let common = COMMON.iter().filter(|common| !is_own(common));
+    let mut all: Vec<CommandOption> = common.chain(options).copied().collect();
     all.sort_by_key(|option| option.key().to_lowercase());
     let mut text = String::new();
     wrap(&mut text, SYNOPSIS_INDENT, &synopsis(title, &all));
@@ -27,16 +36,16 @@ pub fn usage(title: &str, options: &[CommandOption]) -> String {
 
 fn synopsis(title: &str, sorted: &[CommandOption]) -> String {
     let mut pieces = Vec::with_capacity(sorted.len());
-    let mut is_choice_done = false;
+    let mut done = Vec::new();
     for option in sorted {
         pieces.push(match option.rule {
             Rule::Optional => format!("[{}]", short_form(option)),
             Rule::Required => short_form(option),
             // Upstream leaves the place of the others empty, so two blanks follow.
-            Rule::OneOf if is_choice_done => String::new(),
-            Rule::OneOf => {
-                is_choice_done = true;
-                let choice = sorted.iter().filter(|option| option.rule == Rule::OneOf).map(short_form);
+            rule @ Rule::OneOf(_) if done.contains(&rule) => String::new(),
+            rule @ Rule::OneOf(_) => {
+                done.push(rule);
+                let choice = sorted.iter().filter(|option| option.rule == rule).map(short_form);
                 choice.collect::<Vec<_>>().join(" | ")
             }
         });
@@ -50,7 +59,7 @@ fn short_form(option: &CommandOption) -> String {
     format!("{dashes}{}{value}", option.key())
 }
 
-fn names(option: &CommandOption) -> String {
+pub(crate) fn names(option: &CommandOption) -> String {
     let value = if option.takes_value { " <arg>" } else { "" };
     if option.short.is_empty() {
         format!("    --{}{value}", option.long)

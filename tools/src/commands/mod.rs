@@ -19,3 +19,6 @@ pub const ALL: &[&dyn SubCommand] = &[
     &message::SendMessage,
     &message::ConsumeMessage,
 ];
+
+/// Commands that upstream does not have.
+pub const OWN: &[&dyn SubCommand] = &[];
