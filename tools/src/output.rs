@@ -141,6 +141,7 @@ impl Document {
         for item in &self.items {
             match item {
                 Item::Line(_) => {}
+                Item::Table(table) if table.name().is_empty() => {}
                 Item::Field(name, value) => members.push(((*name).to_owned(), value.clone())),
                 // Tables of one name are one list: upstream prints some in pieces.
                 Item::Table(table) => {

@@ -51,7 +51,7 @@ impl Column {
 /// What a table is: names, heads, upstream's widths.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// Name of the list in JSON and YAML: `brokers`.
+    /// Name of the list in JSON and YAML: `brokers`; empty when they leave the table out, as a line of totals.
     pub name: &'static str,
     /// Java's format of the heads; empty when upstream prints none.
     pub head: &'static str,
@@ -197,7 +197,7 @@ impl Table {
 #[cfg(test)]
 impl Style {
     /// Panics unless formats and columns fit together.
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         let shown = self.columns.iter().filter(|column| column.is_in_text()).count();
         assert_eq!(layout::places(self.row), shown, "row of {}", self.name);
         assert!(self.head.is_empty() || layout::places(self.head) == shown, "head of {}", self.name);

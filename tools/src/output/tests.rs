@@ -23,12 +23,6 @@ fn document() -> Document {
     document
 }
 
-impl From<()> for Value {
-    fn from((): ()) -> Self {
-        Self::Null
-    }
-}
-
 #[test]
 fn one_document_in_every_format() {
     BROKERS.check();

@@ -1,6 +1,5 @@
 //! `clusterList`: every broker, with its load or its counts.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use boostermq_remoting::body::{ClusterInfo, KvTable};
@@ -8,10 +7,14 @@ use boostermq_remoting::names::BrokerId;
 use boostermq_remoting::request::NoHeader;
 use boostermq_remoting::request::broker_config::GetBrokerRuntimeInfo;
 
-use crate::command::{Running, Session, SubCommand};
+use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Cell, Column, Document, Style, Table};
 use crate::print;
 use crate::producer::now_ms;
+
+/// Milliseconds of an hour.
+const HOUR_MS: f64 = 3_600_000.0;
 
 const OPTIONS: &[CommandOption] = &[
     CommandOption::flag("m", "moreStats", "Print more stats"),
@@ -19,26 +22,63 @@ const OPTIONS: &[CommandOption] = &[
     CommandOption::optional("c", "clusterName", "which cluster"),
 ];
 
-/// Lists brokers.
-pub struct ClusterList;
-
-impl SubCommand for ClusterList {
-    fn name(&self) -> &'static str {
-        "clusterList"
-    }
-
-    fn description(&self) -> &'static str {
-        "List cluster infos."
-    }
-
-    fn options(&self) -> &'static [CommandOption] {
-        OPTIONS
-    }
-
-    fn execute<'a>(&'a self, arguments: &'a Arguments, session: &'a mut Session<'_>) -> Running<'a> {
-        Box::pin(list(arguments, session))
-    }
+commands! {
+    /// Lists brokers.
+    ClusterList = "clusterList", "List cluster infos.", OPTIONS, list, has_tables;
 }
+
+static LOAD: Style = Style {
+    name: "brokers",
+    head: "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %-11s  %-12s  %-8s  %-10s%n",
+    row: "%-22s  %-22s  %-4s  %-22s %-16s  %16s  %30s  %-22s  %11s  %-12s  %-8s  %10s%n",
+    columns: &[
+        Column::new("clusterName", "#Cluster Name"),
+        Column::new("brokerName", "#Broker Name"),
+        Column::new("brokerId", "#BID"),
+        Column::new("addr", "#Addr"),
+        Column::new("version", "#Version"),
+        Column::text("#InTPS(LOAD)"),
+        Column::value("inTps"),
+        Column::value("sendThreadPoolQueueSize"),
+        Column::value("sendThreadPoolQueueHeadWaitTimeMills"),
+        Column::text("#OutTPS(LOAD)"),
+        Column::value("outTps"),
+        Column::value("pullThreadPoolQueueSize"),
+        Column::value("pullThreadPoolQueueHeadWaitTimeMills"),
+        Column::value("ackThreadPoolQueueSize"),
+        Column::value("ackThreadPoolQueueHeadWaitTimeMills"),
+        Column::text("#Timer(Progress)"),
+        Column::value("timerReadBehind"),
+        Column::value("timerOffsetBehind"),
+        Column::value("timerCongestNum"),
+        Column::value("timerEnqueueTps"),
+        Column::value("timerDequeueTps"),
+        Column::new("pageCacheLockTimeMills", "#PCWait(ms)"),
+        Column::new("earliestMessageHours", "#Hour"),
+        Column::new("commitLogDiskRatio", "#SPACE"),
+        Column::new("isActivated", "#ACTIVATED"),
+        Column::wide("putLatency99Ms", "#Put99(ms)"),
+        Column::wide("dispatchBehindBytes", "#DispatchBehind"),
+        Column::wide("remainHowManyDataToFlush", "#ToFlush"),
+        Column::wide("runtime", "#Runtime"),
+    ],
+};
+
+static COUNTS: Style = Style {
+    name: "brokers",
+    head: "%-16s  %-32s %14s %14s %14s %14s%n",
+    row: "%-16s  %-32s %14s %14s %14s %14s%n",
+    columns: &[
+        Column::new("clusterName", "#Cluster Name"),
+        Column::new("brokerName", "#Broker Name"),
+        Column::new("inTotalYesterday", "#InTotalYest"),
+        Column::new("outTotalYesterday", "#OutTotalYest"),
+        Column::new("inTotalToday", "#InTotalToday"),
+        Column::new("outTotalToday", "#OutTotalToday"),
+        Column::wide("brokerId", "#BID"),
+        Column::wide("addr", "#Addr"),
+    ],
+};
 
 /// One line: a broker, and what it says of itself.
 struct Row {
@@ -62,11 +102,8 @@ async fn list(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
                 Err(error) => session.complain(&format_args!("clusterList: {}: {error}", row.address)),
             }
         }
-        if arguments.has("m") {
-            print_counts(session.out, &rows)?;
-        } else {
-            print_load(session.out, &rows, now_ms())?;
-        }
+        let table = if arguments.has("m") { counts(&rows) } else { load(&rows, now_ms()) };
+        session.print(&Document::of(table))?;
         let Some(interval) = interval else { return Ok(()) };
         session.out.flush()?;
         tokio::time::sleep(interval).await;
@@ -125,43 +162,45 @@ impl Row {
     }
 }
 
-fn print_load(out: &mut dyn Write, rows: &[Row], now_ms: i64) -> io::Result<()> {
-    writeln!(
-        out,
-        "{:<22}  {:<22}  {:<4}  {:<22} {:<16}  {:>16}  {:>30}  {:<22}  {:<11}  {:<12}  {:<8}  {:<10}",
-        "#Cluster Name",
-        "#Broker Name",
-        "#BID",
-        "#Addr",
-        "#Version",
-        "#InTPS(LOAD)",
-        "#OutTPS(LOAD)",
-        "#Timer(Progress)",
-        "#PCWait(ms)",
-        "#Hour",
-        "#SPACE",
-        "#ACTIVATED"
-    )?;
+fn load(rows: &[Row], now_ms: i64) -> Table {
+    let mut table = Table::new(&LOAD);
     for row in rows {
-        let age_ms = row.count("earliestMessageTimeStamp").map_or(0, |earliest| now_ms.saturating_sub(earliest));
-        writeln!(
-            out,
-            "{:<22}  {:<22}  {:<4}  {:<22} {:<16}  {:>16}  {:>30}  {:<22}  {:>11}  {:<12}  {:<8}  {:>10}",
-            row.cluster,
-            row.broker_name,
-            row.broker_id.to_string(),
-            row.address,
-            row.shown("brokerVersionDesc", "null"),
-            input_load(row),
-            output_load(row),
-            timer_progress(row),
-            row.shown("pageCacheLockTimeMills", "null"),
-            format!("{:.2}", age_ms as f64 / 3_600_000.0),
-            format!("{:.4}", row.number("commitLogDiskRatio")),
-            row.text("brokerActive").is_some_and(|active| active.eq_ignore_ascii_case("true")),
-        )?;
+        let earliest = row.count("earliestMessageTimeStamp");
+        let age_ms = earliest.map_or(0, |earliest| now_ms.saturating_sub(earliest));
+        let disk = row.number("commitLogDiskRatio");
+        table.row([
+            row.cluster.as_str().into(),
+            row.broker_name.as_str().into(),
+            row.broker_id.0.into(),
+            row.address.as_str().into(),
+            Cell::shown(row.shown("brokerVersionDesc", "null"), row.text("brokerVersionDesc")),
+            Cell::shown(input_load(row), ()),
+            row.first_rate("putTps").into(),
+            row.count("sendThreadPoolQueueSize").into(),
+            row.count("sendThreadPoolQueueHeadWaitTimeMills").into(),
+            Cell::shown(output_load(row), ()),
+            row.first_rate("getTransferredTps").into(),
+            row.count("pullThreadPoolQueueSize").into(),
+            row.count("pullThreadPoolQueueHeadWaitTimeMills").into(),
+            row.count("ackThreadPoolQueueSize").into(),
+            row.count("ackThreadPoolQueueHeadWaitTimeMills").into(),
+            Cell::shown(timer_progress(row), ()),
+            row.count("timerReadBehind").into(),
+            row.count("timerOffsetBehind").into(),
+            row.count("timerCongestNum").into(),
+            row.number("timerEnqueueTps").into(),
+            row.number("timerDequeueTps").into(),
+            Cell::shown(row.shown("pageCacheLockTimeMills", "null"), row.count("pageCacheLockTimeMills")),
+            Cell::shown(format!("{:.2}", age_ms as f64 / HOUR_MS), earliest.map(|_| age_ms as f64 / HOUR_MS)),
+            Cell::rounded(disk, 4),
+            row.text("brokerActive").is_some_and(|active| active.eq_ignore_ascii_case("true")).into(),
+            row.text("putLatency99").and_then(|text| text.parse::<f64>().ok()).into(),
+            row.count("dispatchBehindBytes").into(),
+            row.text("remainHowManyDataToFlush").into(),
+            row.text("runtime").into(),
+        ]);
     }
-    Ok(())
+    table
 }
 
 fn input_load(row: &Row) -> String {
@@ -197,25 +236,21 @@ fn timer_progress(row: &Row) -> String {
     )
 }
 
-fn print_counts(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
-    writeln!(
-        out,
-        "{:<16}  {:<32} {:>14} {:>14} {:>14} {:>14}",
-        "#Cluster Name", "#Broker Name", "#InTotalYest", "#OutTotalYest", "#InTotalToday", "#OutTotalToday"
-    )?;
+fn counts(rows: &[Row]) -> Table {
+    let mut table = Table::new(&COUNTS);
     for row in rows {
-        writeln!(
-            out,
-            "{:<16}  {:<32} {:>14} {:>14} {:>14} {:>14}",
-            row.cluster,
-            row.broker_name,
-            row.difference("msgPutTotalTodayMorning", "msgPutTotalYesterdayMorning"),
-            row.difference("msgGetTotalTodayMorning", "msgGetTotalYesterdayMorning"),
-            row.difference("msgPutTotalTodayNow", "msgPutTotalTodayMorning"),
-            row.difference("msgGetTotalTodayNow", "msgGetTotalTodayMorning"),
-        )?;
+        table.row([
+            row.cluster.as_str().into(),
+            row.broker_name.as_str().into(),
+            row.difference("msgPutTotalTodayMorning", "msgPutTotalYesterdayMorning").into(),
+            row.difference("msgGetTotalTodayMorning", "msgGetTotalYesterdayMorning").into(),
+            row.difference("msgPutTotalTodayNow", "msgPutTotalTodayMorning").into(),
+            row.difference("msgGetTotalTodayNow", "msgGetTotalTodayMorning").into(),
+            row.broker_id.0.into(),
+            row.address.as_str().into(),
+        ]);
     }
-    Ok(())
+    table
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! `topicList`: every topic, with its cluster and who consumes it if that is wanted.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 
 use boostermq_remoting::body::{self, ClusterInfo, GroupList};
 use boostermq_remoting::names::{DLQ_TOPIC_PREFIX, RETRY_TOPIC_PREFIX, Topic};
@@ -10,33 +9,31 @@ use boostermq_remoting::request::topic::{
     GetAllTopicListFromNameserver, QueryTopicConsumeByWho, QueryTopicConsumeByWhoRequestHeader,
 };
 
-use crate::admin::{self, Admin};
-use crate::command::{Running, Session, SubCommand};
+use crate::admin::{self, Admin, side_by_side};
+use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Cell, Column, Document, Style, Table};
 use crate::print;
 
 const OPTIONS: &[CommandOption] = &[CommandOption::flag("c", "clusterModel", "clusterModel")];
 
-/// Lists topics.
-pub struct TopicList;
-
-impl SubCommand for TopicList {
-    fn name(&self) -> &'static str {
-        "topicList"
-    }
-
-    fn description(&self) -> &'static str {
-        "Fetch all topic list from name server."
-    }
-
-    fn options(&self) -> &'static [CommandOption] {
-        OPTIONS
-    }
-
-    fn execute<'a>(&'a self, arguments: &'a Arguments, session: &'a mut Session<'_>) -> Running<'a> {
-        Box::pin(list(arguments, session))
-    }
+commands! {
+    /// Lists topics.
+    TopicList = "topicList", "Fetch all topic list from name server.", OPTIONS, list, has_tables;
 }
+
+static NAMES: Style = Style { name: "topics", head: "", row: "%s%n", columns: &[Column::new("topic", "#Topic")] };
+
+static CONSUMERS: Style = Style {
+    name: "topics",
+    head: "%-20s  %-48s  %-48s%n",
+    row: "%-20.20s  %-64.64s  %-64.64s%n",
+    columns: &[
+        Column::new("clusterName", "#Cluster Name"),
+        Column::new("topic", "#Topic"),
+        Column::new("consumerGroup", "#Consumer Group"),
+    ],
+};
 
 async fn list(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let list: body::TopicList =
@@ -44,26 +41,27 @@ async fn list(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
     let mut topics = list.topic_list;
     print::string_order(&mut topics);
     if !arguments.has("c") {
-        for topic in &topics {
-            writeln!(session.out, "{topic}")?;
+        let mut table = Table::new(&NAMES);
+        for topic in topics {
+            table.row([topic.into()]);
         }
-        return Ok(());
+        return Ok(session.print(&Document::of(table))?);
     }
     let info = session.admin.cluster_info().await?;
-    print_head(session.out)?;
-    let is_shown = |topic: &&String| !topic.starts_with(RETRY_TOPIC_PREFIX) && !topic.starts_with(DLQ_TOPIC_PREFIX);
-    for topic in topics.iter().filter(is_shown) {
+    let is_shown = |topic: &String| !topic.starts_with(RETRY_TOPIC_PREFIX) && !topic.starts_with(DLQ_TOPIC_PREFIX);
+    topics.retain(is_shown);
+    let admin = &session.admin;
+    let found = side_by_side(&topics, async |topic: &String| look_into(admin, topic, &info).await).await;
+    let mut table = Table::new(&CONSUMERS);
+    for (topic, found) in topics.iter().zip(found) {
         // Upstream prints a topic that it cannot look into without cluster and groups.
-        let (cluster, groups) = match look_into(&session.admin, topic, &info).await {
-            Ok(found) => found,
-            Err(error) => {
-                session.complain(&format_args!("topicList: {topic}: {error:#}"));
-                Default::default()
-            }
-        };
-        print_rows(session.out, &cluster, topic, &groups)?;
+        let (cluster, groups) = found.unwrap_or_else(|error| {
+            session.complain(&format_args!("topicList: {topic}: {error:#}"));
+            Default::default()
+        });
+        add(&mut table, &cluster, topic, &groups);
     }
-    Ok(())
+    Ok(session.print(&Document::of(table))?)
 }
 
 /// Cluster of a topic and the groups that consume it, from all its brokers.
@@ -83,33 +81,29 @@ async fn look_into(admin: &Admin, topic: &str, info: &ClusterInfo) -> anyhow::Re
     Ok((cluster.map(|(name, _)| name.clone()).unwrap_or_default(), groups))
 }
 
-fn print_head(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{:<20}  {:<48}  {:<48}", "#Cluster Name", "#Topic", "#Consumer Group")
-}
-
-fn print_rows(out: &mut dyn Write, cluster: &str, topic: &str, groups: &[String]) -> io::Result<()> {
-    let nobody = [String::new()];
-    for group in if groups.is_empty() { &nobody } else { groups } {
-        let (cluster, topic, group) = (print::front(cluster, 20), print::front(topic, 64), print::front(group, 64));
-        writeln!(out, "{cluster:<20}  {topic:<64}  {group:<64}")?;
+fn add(table: &mut Table, cluster: &str, topic: &str, groups: &[String]) {
+    if groups.is_empty() {
+        table.row([cluster.into(), topic.into(), Cell::shown("", ())]);
     }
-    Ok(())
+    for group in groups {
+        table.row([cluster.into(), topic.into(), group.into()]);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Format;
     use crate::tests::{golden, printed};
 
     #[test]
     fn prints_as_upstream() {
-        let text = printed(|out| {
-            print_head(out)?;
-            let (topic, group) =
-                ("topic_testNormal_lite_pull_receive_ack_KdIJEO", "GID_testNormal_lite_pull_receive_ack_jZqlxP");
-            print_rows(out, "DefaultCluster", topic, &[group.to_owned()])?;
-            print_rows(out, "DefaultCluster", "BenchmarkTest", &[])
-        });
+        let mut table = Table::new(&CONSUMERS);
+        let (topic, group) =
+            ("topic_testNormal_lite_pull_receive_ack_KdIJEO", "GID_testNormal_lite_pull_receive_ack_jZqlxP");
+        add(&mut table, "DefaultCluster", topic, &[group.to_owned()]);
+        add(&mut table, "DefaultCluster", "BenchmarkTest", &[]);
+        let text = printed(|out| Document::of(table).write(Format::Text, out));
         assert_eq!(text, golden("topicList-c"));
     }
 }

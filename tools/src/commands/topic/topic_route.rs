@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use boostermq_remoting::body::TopicRouteData;
 use boostermq_remoting::fastjson;
 
-use crate::command::{Running, Session, SubCommand};
+use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Cell, Column, Document, Format, Style, Table, Value};
 use crate::print;
 
 const OPTIONS: &[CommandOption] = &[
@@ -15,36 +16,47 @@ const OPTIONS: &[CommandOption] = &[
     CommandOption::flag("l", "list", "Use list format to print data"),
 ];
 
-/// Shows the route of a topic.
-pub struct TopicRoute;
-
-impl SubCommand for TopicRoute {
-    fn name(&self) -> &'static str {
-        "topicRoute"
-    }
-
-    fn description(&self) -> &'static str {
-        "Examine topic route info."
-    }
-
-    fn options(&self) -> &'static [CommandOption] {
-        OPTIONS
-    }
-
-    fn execute<'a>(&'a self, arguments: &'a Arguments, session: &'a mut Session<'_>) -> Running<'a> {
-        Box::pin(show(arguments, session))
-    }
+commands! {
+    /// Shows the route of a topic.
+    TopicRoute = "topicRoute", "Examine topic route info.", OPTIONS, show, has_tables;
 }
+
+static BROKERS: Style = Style {
+    name: "brokers",
+    head: "%-45s %-32s %-50s %-10s %-11s %-5s%n",
+    row: "%-45s %-32s %-50s %-10s %-11s %-5s%n",
+    columns: &[
+        Column::new("clusterName", "#ClusterName"),
+        Column::new("brokerName", "#BrokerName"),
+        Column::new("brokerAddrs", "#BrokerAddrs"),
+        Column::new("readQueueNums", "#ReadQueue"),
+        Column::new("writeQueueNums", "#WriteQueue"),
+        Column::new("perm", "#Perm"),
+        Column::wide("permission", "#Permission"),
+    ],
+};
+
+static TOTAL: Style = Style {
+    name: "",
+    head: "",
+    row: BROKERS.row,
+    columns: &[
+        Column::text("#ClusterName"),
+        Column::text("#BrokerName"),
+        Column::text("#BrokerAddrs"),
+        Column::text("#ReadQueue"),
+        Column::text("#WriteQueue"),
+        Column::text("#Perm"),
+    ],
+};
 
 async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let mut route = session.admin.route(arguments.required("t")?).await?;
-    if arguments.has("l") {
-        route.broker_datas.sort_by(|one, other| one.broker_name.cmp(&other.broker_name));
-        print_table(session.out, &route)?;
-    } else {
-        print_json(session.out, &route)?;
+    if !arguments.has("l") && session.format() == Format::Text {
+        return Ok(print_json(session.out, &route)?);
     }
-    Ok(())
+    route.broker_datas.sort_by(|one, other| one.broker_name.cmp(&other.broker_name));
+    Ok(session.print(&document(&route))?)
 }
 
 fn print_json(out: &mut dyn Write, route: &TopicRouteData) -> io::Result<()> {
@@ -65,28 +77,41 @@ fn with_bare_number(line: &str) -> String {
     }
 }
 
-fn print_line(out: &mut dyn Write, cells: [&str; 6]) -> io::Result<()> {
-    let [cluster, broker, addresses, read, write, permission] = cells;
-    writeln!(out, "{cluster:<45} {broker:<32} {addresses:<50} {read:<10} {write:<11} {permission:<5}")
-}
-
-fn print_table(out: &mut dyn Write, route: &TopicRouteData) -> io::Result<()> {
+fn document(route: &TopicRouteData) -> Document {
     let by_name: BTreeMap<&str, _> = route.queue_datas.iter().map(|data| (data.broker_name.as_str(), data)).collect();
     let (mut read_total, mut write_total) = (0_i64, 0_i64);
-    print_line(out, ["#ClusterName", "#BrokerName", "#BrokerAddrs", "#ReadQueue", "#WriteQueue", "#Perm"])?;
+    let mut table = Table::new(&BROKERS);
     for broker in &route.broker_datas {
         // A broker without queues of the topic is a fault of the name server, but no reason to show nothing.
         let queues = by_name.get(broker.broker_name.as_str()).copied().cloned().unwrap_or_default();
         read_total += i64::from(queues.read_queue_nums);
         write_total += i64::from(queues.write_queue_nums);
-        let addresses = print::map_text(&broker.broker_addrs);
-        let [read, write, permission] =
-            [queues.read_queue_nums, queues.write_queue_nums, queues.perm].map(|n| n.to_string());
-        print_line(out, [&broker.cluster, &broker.broker_name, &addresses, &read, &write, &permission])?;
+        let addresses = broker.broker_addrs.iter().map(|(id, address)| (id.to_string(), Value::from(address)));
+        table.row([
+            broker.cluster.as_str().into(),
+            broker.broker_name.as_str().into(),
+            Cell::shown(print::map_text(&broker.broker_addrs), Value::Object(addresses.collect())),
+            queues.read_queue_nums.into(),
+            queues.write_queue_nums.into(),
+            queues.perm.into(),
+            print::permission(queues.perm).into(),
+        ]);
     }
-    writeln!(out, "{}", "-".repeat(158))?;
-    let (brokers, read, write) = (by_name.len().to_string(), read_total.to_string(), write_total.to_string());
-    print_line(out, ["Total:", &brokers, "", &read, &write, ""])
+    let mut total = Table::new(&TOTAL);
+    let shown = |count: i64| Cell::shown(count.to_string(), ());
+    let brokers = i64::try_from(by_name.len()).unwrap_or(i64::MAX);
+    total.row([
+        Cell::shown("Total:", ()),
+        shown(brokers),
+        Cell::shown("", ()),
+        shown(read_total),
+        shown(write_total),
+        Cell::shown("", ()),
+    ]);
+    let mut document = Document::of(table);
+    document.line("-".repeat(158)).table(total);
+    document.hidden("readQueueNums", read_total).hidden("writeQueueNums", write_total);
+    document
 }
 
 #[cfg(test)]
@@ -105,6 +130,6 @@ mod tests {
 
     #[test]
     fn the_table_is_printed_as_upstream_does() {
-        assert_eq!(printed(|out| print_table(out, &route())), golden("topicRoute-l"));
+        assert_eq!(printed(|out| document(&route()).write(Format::Text, out)), golden("topicRoute-l"));
     }
 }
