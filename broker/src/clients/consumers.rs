@@ -1,7 +1,8 @@
 //! Consumer groups: what they subscribe to, how they consume, and the connections of their members.
 //!
 //! Subscriptions belong to the group, not to a member: each full heartbeat of any member says what the whole group
-//! wants. Members that disagree undo each other's; that is a mistake of the application, and the log shows it.
+//! wants. Members that disagree undo each other's; that is a mistake of the application, and [`super::agreement`] says
+//! so to the log, to operators and to the members.
 //!
 //! Pulls read a group's subscriptions without a lock; heartbeats that change nothing write nothing.
 //!
@@ -19,6 +20,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::Member;
+use super::agreement::{Agreement, Speaker};
 use super::groups_by_connection::{GroupsByConnection, TooManyGroups};
 use super::notify::ChangedGroups;
 use crate::filter::Subscription;
@@ -71,6 +73,7 @@ struct Difference {
 #[derive(Debug, Default)]
 struct Members {
     by_connection: HashMap<ConnectionId, Member>,
+    agreement: Agreement,
     is_retired: bool,
 }
 
@@ -80,11 +83,12 @@ pub(crate) struct ConsumerGroup {
     name: Group,
     consumption: ArcSwap<Consumption>,
     members: Mutex<Members>,
+    speaker: Arc<Speaker>,
 }
 
 impl ConsumerGroup {
-    fn new(name: &Group) -> Self {
-        Self { name: name.clone(), consumption: ArcSwap::default(), members: Mutex::default() }
+    fn new(name: &Group, speaker: Arc<Speaker>) -> Self {
+        Self { name: name.clone(), consumption: ArcSwap::default(), members: Mutex::default(), speaker }
     }
 
     /// Its name.
@@ -139,13 +143,24 @@ impl ConsumerGroup {
         named.max_by_key(|member| (member.heard, member.connection.id())).cloned()
     }
 
+    /// In what the members differ, as a sentence; nothing when they want the same.
+    pub(crate) fn disagreement(&self) -> Option<Arc<str>> {
+        self.members.lock().agreement.disagreement().cloned()
+    }
+
     /// Takes a heartbeat; `None` when the group was retired meanwhile.
     fn heartbeat(&self, member: &Member, data: &ConsumerData, subscriptions: Subscriptions) -> Option<Beat> {
         let mut members = self.members.lock();
         if members.is_retired {
             return None;
         }
+        let members = &mut *members;
         let old = members.by_connection.insert(member.connection.id(), member.clone());
+        if let Subscriptions::Given(_) = subscriptions
+            && let Some(news) = members.agreement.heard(member.connection.id(), data, &members.by_connection)
+        {
+            self.speaker.say(self.name.as_str(), &news);
+        }
         if let Some(old) = &old
             && old.client_id != member.client_id
         {
@@ -166,24 +181,29 @@ impl ConsumerGroup {
         };
         let next = current.next(data, subscriptions, difference);
         if let Some(next) = next {
-            if difference.topics && old.is_some() {
+            if difference.topics && old.is_some() && members.agreement.disagreement().is_none() {
                 tracing::info!(
                     group = %self.name, client = %member.client_id,
-                    before = ?current.subscriptions.keys(), now = ?next.subscriptions.keys(),
-                    "a group's topics changed; when this repeats, its members do not subscribe alike"
+                    before = ?current.subscriptions.keys(), now = ?next.subscriptions.keys(), "a group's topics changed"
                 );
             }
             self.consumption.store(Arc::new(next));
         }
-        Some(Beat { is_new: old.is_none(), topics_changed: difference.topics, is_stale })
+        let warning = members.agreement.disagreement().cloned();
+        Some(Beat { is_new: old.is_none(), topics_changed: difference.topics, heard: Heard { is_stale, warning } })
     }
 
     /// Removes members; their connections. The group is retired with the last.
     fn remove(&self, mut is_meant: impl FnMut(&Member) -> bool) -> Vec<Arc<Connection>> {
         let mut members = self.members.lock();
+        let members = &mut *members;
         let removed = members.by_connection.extract_if(|_, member| is_meant(member));
-        let removed = removed.map(|(_, member)| member.connection).collect();
+        let removed: Vec<Arc<Connection>> = removed.map(|(_, member)| member.connection).collect();
         members.is_retired |= members.by_connection.is_empty();
+        let ids: Vec<ConnectionId> = removed.iter().map(|connection| connection.id()).collect();
+        if let Some(news) = members.agreement.left(&ids, &members.by_connection) {
+            self.speaker.say(self.name.as_str(), &news);
+        }
         removed
     }
 
@@ -248,19 +268,21 @@ impl Consumption {
 }
 
 /// What a heartbeat brought to a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Beat {
     is_new: bool,
     topics_changed: bool,
-    is_stale: bool,
+    heard: Heard,
 }
 
 /// What the sender of a heartbeat must hear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Heard {
     /// The group's subscriptions are not, or were not, the ones that the heartbeat stands for: clients with
     /// fingerprints send all of them once more.
     pub(crate) is_stale: bool,
+    /// In what the group's members differ.
+    pub(crate) warning: Option<Arc<str>>,
 }
 
 /// Every consumer group with a member. A group is here as long as it has one.
@@ -269,6 +291,7 @@ pub(crate) struct Consumers {
     groups: DashMap<Group, Arc<ConsumerGroup>>,
     by_connection: GroupsByConnection,
     changed: ChangedGroups,
+    speaker: Arc<Speaker>,
 }
 
 impl Consumers {
@@ -291,7 +314,8 @@ impl Consumers {
         let id = member.connection.id();
         let (group, beat) = loop {
             let found = self.find(group.as_str()).unwrap_or_else(|| {
-                self.groups.entry(group.clone()).or_insert_with(|| Arc::new(ConsumerGroup::new(group))).clone()
+                let made = || Arc::new(ConsumerGroup::new(group, Arc::clone(&self.speaker)));
+                self.groups.entry(group.clone()).or_insert_with(made).clone()
             });
             match found.heartbeat(member, data, subscriptions) {
                 Some(beat) => break (found, beat),
@@ -307,7 +331,7 @@ impl Consumers {
         if beat.is_new || beat.topics_changed {
             self.changed.add(&group);
         }
-        Ok(Heard { is_stale: beat.is_stale })
+        Ok(beat.heard)
     }
 
     /// A member leaves a group; the others are told.

@@ -6,6 +6,7 @@
 //!
 //! Upstream: `ProducerManager`, `ConsumerManager`, `ClientChannelInfo` (facts/semantics.md 2.4, RocketMQ 5.5.0).
 
+mod agreement;
 mod consumers;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -23,7 +24,7 @@ use boostermq_remoting::code::Language;
 use boostermq_remoting::names::ClientId;
 use boostermq_remoting::net::connection::Connection;
 
-pub(crate) use consumers::{ConsumerGroup, Consumers, Subscriptions};
+pub(crate) use consumers::{ConsumerGroup, Consumers, Heard, Subscriptions};
 pub(crate) use groups_by_connection::TooManyGroups;
 pub(crate) use housekeeping::{connection_closed, keep_house};
 pub(crate) use producers::Producers;

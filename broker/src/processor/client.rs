@@ -23,12 +23,14 @@ use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
 use serde::de::DeserializeOwned;
 
 use crate::broker::Broker;
-use crate::clients::{Member, Subscriptions, TooManyGroups, connection_closed};
+use crate::clients::{Heard, Member, Subscriptions, TooManyGroups, connection_closed};
 use crate::filter::compile;
 use crate::response_error;
 
 /// Subscriptions that all consumer groups of one heartbeat may have together. Clients have a few for each group.
 const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// Warnings in one answer to a heartbeat.
+const WARNINGS_MAX: usize = 3;
 /// Bytes of a client's id: upstream's clients stay below 100.
 const CLIENT_ID_MAX: usize = 1024;
 
@@ -50,16 +52,26 @@ pub(crate) fn heartbeat(broker: &Arc<Broker>, request: Request<HeartBeat>) -> Ha
         (true, fingerprint) if fingerprint != 0 => Subscriptions::LeftOut(fingerprint),
         (_, fingerprint) => Subscriptions::Given(fingerprint),
     };
+    let mut warnings = Vec::new();
     for consumer in &data.consumer_data_set {
-        is_stale |= consumer_heartbeat(broker, &member, consumer, subscriptions)?;
+        let Some(heard) = consumer_heartbeat(broker, &member, consumer, subscriptions)? else { continue };
+        is_stale |= heard.is_stale;
+        if let Some(how) = heard.warning.filter(|_| warnings.len() < WARNINGS_MAX) {
+            warnings.push(format!("the members of {} do not want the same: {how}", consumer.group_name));
+        }
     }
     producer_heartbeats(broker, &member, &data.producer_data_set)?;
     if !request.connection.is_open() {
         // It may have been closed, and taken out of its groups, before it joined them.
         connection_closed(broker, &request.connection);
     }
-    Ok(Response::success()
-        .header(&HeartbeatResponseHeader { is_support_heart_beat_v2: Some(true), is_sub_change: Some(is_stale) }))
+    let mut answer = Response::success()
+        .header(&HeartbeatResponseHeader { is_support_heart_beat_v2: Some(true), is_sub_change: Some(is_stale) });
+    if !warnings.is_empty() {
+        // Clients read no remark of a success; whoever looks at the wire does.
+        answer.remark = Some(warnings.join("; ").into());
+    }
+    Ok(answer)
 }
 
 /// Bounds of a heartbeat that the frame's own limit leaves too wide.
@@ -77,26 +89,25 @@ fn check(data: &HeartbeatData) -> Result<(), ResponseError> {
     Ok(())
 }
 
-/// Registers a consumer; true when the client must send its subscriptions once more. A group that does not exist and
-/// may not be made is passed over: its pulls are refused.
+/// Registers a consumer. A group that does not exist and may not be made is passed over: its pulls are refused.
 fn consumer_heartbeat(
     broker: &Broker,
     member: &Member,
     data: &ConsumerData,
     subscriptions: Subscriptions,
-) -> Result<bool, ResponseError> {
+) -> Result<Option<Heard>, ResponseError> {
     let rejects_pull = broker.settings.read().broker.reject_pull_consumer_enable;
     if rejects_pull && data.consume_type == Some(ConsumeType::Actively) {
-        return Ok(false);
+        return Ok(None);
     }
-    let Some(config) = broker.groups.find_or_create(&data.group_name) else { return Ok(false) };
-    let Some(group) = Group::parse_stored(&data.group_name) else { return Ok(false) };
+    let Some(config) = broker.groups.find_or_create(&data.group_name) else { return Ok(None) };
+    let Some(group) = Group::parse_stored(&data.group_name) else { return Ok(None) };
     make_retry_topic(broker, &group, &config, data, subscriptions);
     let heard = broker.consumers.heartbeat(&group, member, data, subscriptions).map_err(too_many)?;
     if let Subscriptions::Given(_) = subscriptions {
         broker.filters.register(group.as_str(), &data.subscription_data_set);
     }
-    Ok(heard.is_stale)
+    Ok(Some(heard))
 }
 
 /// Sees to it that failed messages of the group have a topic to go to.

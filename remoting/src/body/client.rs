@@ -52,6 +52,9 @@ bodies! {
         message_model: Option<MessageModel>,
         /// By topic.
         subscription_table: BTreeMap<String, SubscriptionData>,
+        /// In what members differ, when they do; our word, which upstream's tools pass over.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        subscription_warning: Option<String>,
     }
 
     /// Producers of a group (204): upstream `ProducerConnection`.

@@ -34,6 +34,7 @@ pub(crate) fn consumer_connections(broker: &Arc<Broker>, request: Request<GetCon
         consume_type,
         message_model,
         subscription_table: group.all_subscription_data(),
+        subscription_warning: group.disagreement().map(|how| how.to_string()),
     })
 }
 

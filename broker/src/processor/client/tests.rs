@@ -198,3 +198,25 @@ async fn operators_see_who_is_connected() {
     }
     broker.stop().await;
 }
+
+#[tokio::test]
+async fn members_that_do_not_want_the_same_are_told_so_and_shown() {
+    let broker = TestBroker::start(&[]).await;
+    let (mut first, mut second) = (broker.connect().await, broker.connect().await);
+    let mut operator = broker.connect().await;
+    let beats = [heartbeat("c1", "g", CLUSTERING, &["T"]), heartbeat("c2", "g", CLUSTERING, &["T", "U"])];
+    let how = "c2 subscribes to U, c1 does not";
+    for (is_first, expected) in [(true, None), (false, Some(how)), (true, Some(how))] {
+        let (client, beat) = if is_first { (&mut first, &beats[0]) } else { (&mut second, &beats[1]) };
+        let answer = client.ask(HEART_BEAT, &[], beat).await;
+        assert_eq!(answer.response_code(), ResponseCode::SUCCESS);
+        let expected = expected.map(|how| format!("the members of g do not want the same: {how}"));
+        assert_eq!(answer.remark, expected);
+    }
+    let shown = |text: String| json(&text)["subscriptionWarning"].clone();
+    assert_eq!(shown(operator.ask_ok(203, &[("consumerGroup", "g")], "").await), json!(how));
+    second.ask_ok(35, &[("clientID", "c2"), ("consumerGroup", "g")], "").await;
+    assert_eq!(shown(operator.ask_ok(203, &[("consumerGroup", "g")], "").await), Value::Null);
+    assert_eq!(first.ask(HEART_BEAT, &[], &beats[0]).await.remark, None);
+    broker.stop().await;
+}
