@@ -206,7 +206,7 @@ impl Broker {
             timer,
             schedule: DelaySchedule::load(&config, &store.options().delay_levels)?,
             registration,
-            stats: BrokerStats::new(clock.now_ms()),
+            stats: BrokerStats::new(clock.now_ms(), &settings.read().broker),
             unique_ids: UniqueIdSource::new(identity.address.ip(), std::process::id()),
             router: crate::routes::routes(),
             settings_version: Mutex::new(DataVersion::new(clock.now_ms())),

@@ -103,7 +103,7 @@ pub(crate) async fn append(
     batch.push(queue, fields).map_err(response_error::from_encode)?;
     let begun = Instant::now();
     let end = broker.store.append(&mut batch).map_err(|error| response_error::from_append(error, &broker.store))?;
-    broker.stats.stored(batch.receipts(), begun.elapsed());
+    broker.stats.stored_by_broker(&batch, begun.elapsed());
     broker.store.dispatch_now();
     if waits && broker.waits_for_flush() {
         let (sender, receiver) = tokio::sync::oneshot::channel();

@@ -19,7 +19,9 @@ use boostermq_remoting::request::offset::{
 };
 use boostermq_remoting::request::query::{QueryMessage, ViewMessageById};
 use boostermq_remoting::request::send::{ConsumerSendMsgBack, SendReplyMessage, SendReplyMessageV2};
-use boostermq_remoting::request::stats::QueryConsumeTimeSpan;
+use boostermq_remoting::request::stats::{
+    GetBrokerConsumeStats, GetConsumeStats, QueryConsumeTimeSpan, ViewBrokerStatsData,
+};
 use boostermq_remoting::request::timer::{GetTimerCheckPoint, GetTimerMetrics, RecallMessage};
 use boostermq_remoting::request::topic::{
     CleanUnusedTopic, DeleteTopicInBroker, GetAllTopicConfig, GetSystemTopicListFromBroker, GetTopicConfig,
@@ -29,7 +31,9 @@ use boostermq_remoting::request::transaction::ResumeCheckHalfMessage;
 use boostermq_remoting::router::{BlockingLimits, Router};
 
 use crate::broker::Broker;
-use crate::processor::admin::{cleaning, client as clients, config, group, offset as moves, runtime, timer, topic};
+use crate::processor::admin::{
+    cleaning, client as clients, config, consume_stats, group, offset as moves, runtime, stats, timer, topic,
+};
 use crate::processor::{client, offset, query, recall, relay, reply, send_back};
 use crate::transaction;
 
@@ -80,6 +84,8 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(InvokeBrokerToResetOffset, moves::reset)
         .on(QueryConsumeTimeSpan, moves::time_span)
         .on_waiting(InvokeBrokerToGetConsumerStatus, relay::consumer_status)
+        .on(GetConsumeStats, consume_stats::of_group)
+        .on(GetBrokerConsumeStats, consume_stats::of_all_groups)
         // Topics.
         .on(UpdateAndCreateTopic, topic::update_and_create)
         .on(UpdateAndCreateTopicList, topic::update_and_create_list)
@@ -100,6 +106,7 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(GetBrokerConfig, config::get_broker_config)
         .on(UpdateBrokerConfig, config::update_broker_config)
         .on(GetBrokerRuntimeInfo, runtime::get_broker_runtime_info)
+        .on(ViewBrokerStatsData, stats::view)
         .on(GetTimerCheckPoint, timer::check_point)
         .on(GetTimerMetrics, timer::metrics)
         .on(CleanExpiredConsumequeue, cleaning::clean_expired_queues)
@@ -128,7 +135,7 @@ const NAME_SERVER: [i32; 24] = [
 ];
 const POP: [i32; 11] = [400, 401, 402, 200_050, 200_051, 200_052, 200_053, 200_054, 200_055, 200_056, 200_151];
 const LITE: [i32; 10] = [200_070, 200_071, 200_072, 200_073, 200_074, 200_075, 200_076, 200_077, 200_078, 200_079];
-const OPERATORS: [i32; 10] = [45, 208, 308, 315, 317, 321, 2001, 2002, 2003, 2004];
+const OPERATORS: [i32; 7] = [45, 308, 321, 2001, 2002, 2003, 2004];
 const REPLICAS: [i32; 23] = [
     902, 903, 906, 907, 908, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015,
     1016, 1017, 1018,

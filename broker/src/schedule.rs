@@ -238,7 +238,9 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
             tracing::error!(%error, level = queue_id.0 + 1, "delayed messages cannot be stored; trying again later");
             return Some(REST_AFTER_FAILURE);
         }
-        broker.stats.stored(batch.receipts(), begun.elapsed());
+        broker.stats.stored_by_broker(&batch, begun.elapsed());
+        let bytes = batch.receipts().iter().map(|receipt| i64::from(receipt.length)).sum();
+        broker.stats.delivered(queue_id.0, batch.len() as i64, bytes);
         broker.store.dispatch_now();
     }
     if next != from {

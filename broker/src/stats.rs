@@ -1,30 +1,51 @@
-//! What the broker has done, counted: totals since the start and rates over the last 10, 60 and 600 seconds.
+//! What the broker has done, counted: totals since the start, rates over the last 10, 60 and 600 seconds, and by topic, group
+//! and queue over windows up to a day ([`items`]).
 //!
-//! Upstream: `StoreStatsService`, `BrokerStats`; shown by GET_BROKER_RUNTIME_INFO (facts/protocol-admin.md 4.1).
+//! Upstream: `StoreStatsService`, `BrokerStats`, `BrokerStatsManager`; shown by GET_BROKER_RUNTIME_INFO and
+//! VIEW_BROKER_STATS_DATA (facts/protocol-admin.md 4).
 
+pub(crate) mod counters;
 mod durations;
+pub(crate) mod items;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use boostermq_store::AppendReceipt;
+use boostermq_store::{AppendBatch, AppendReceipt};
 use parking_lot::Mutex;
 
 use crate::broker::Broker;
+use crate::config::BrokerConfig;
+use crate::metadata::{fixed_system_topics, is_system_name};
+use crate::schedule::SCHEDULE_TOPIC;
+use counters::{PutCounters, Puts};
 use durations::Durations;
+use items::{Item, Span, Statistic, Statistics};
 
 /// Samples kept: one a second, for the longest window and one more.
 const SAMPLES: usize = 601;
 /// The windows that rates are told for, in seconds.
 const WINDOWS: [usize; 3] = [10, 60, 600];
 const DAY_MS: i64 = 86_400_000;
+/// The group under which upstream counts what delay levels deliver.
+const SCHEDULE_GROUP: &str = "SCHEDULE_CONSUMER";
 
 /// Counters of a broker; every one only grows.
 pub(crate) struct BrokerStats {
     started_ms: i64,
+    /// What is counted by topic, group and queue.
+    pub(crate) items: Statistics,
+    put: Arc<Item>,
+    put_by_users: Arc<Item>,
+    got: Arc<Item>,
+    got_by_users: Arc<Item>,
+    /// Whether queues are counted, too.
+    is_detailed: AtomicBool,
+    /// Names of topics that belong to the broker, beside those that its prefix tells.
+    system_topics: BTreeSet<String>,
     put_messages: AtomicU64,
     put_bytes: AtomicU64,
     put_failures: AtomicU64,
@@ -87,9 +108,18 @@ impl Sample {
 }
 
 impl BrokerStats {
-    pub(crate) fn new(now_ms: i64) -> Self {
+    pub(crate) fn new(now_ms: i64, config: &BrokerConfig) -> Self {
+        let items = Statistics::default();
+        let of_cluster = |statistic| items.item(statistic, config.broker_cluster_name.as_str());
         Self {
             started_ms: now_ms,
+            put: of_cluster(Statistic::BrokerPutNums),
+            put_by_users: of_cluster(Statistic::BrokerPutNumsWithoutSystemTopic),
+            got: of_cluster(Statistic::BrokerGetNums),
+            got_by_users: of_cluster(Statistic::BrokerGetNumsWithoutSystemTopic),
+            is_detailed: AtomicBool::new(config.enable_detail_stat),
+            system_topics: fixed_system_topics(config),
+            items,
             put_messages: AtomicU64::new(0),
             put_bytes: AtomicU64::new(0),
             put_failures: AtomicU64::new(0),
@@ -109,6 +139,40 @@ impl BrokerStats {
         self.puts.note(took);
         self.put_messages.fetch_add(receipts.len() as u64, Ordering::Relaxed);
         self.put_bytes.fetch_add(receipts.iter().map(|receipt| u64::from(receipt.length)).sum(), Ordering::Relaxed);
+    }
+
+    /// Records of the broker's own making were appended, together, within this time; each counts as one request.
+    pub(crate) fn stored_by_broker(&self, batch: &AppendBatch, took: Duration) {
+        self.stored(batch.receipts(), took);
+        let mut counters = PutCounters::default();
+        for (at, receipt) in batch.receipts().iter().enumerate() {
+            if let Some(queue) = batch.queue(at) {
+                counters.stored(self, queue, Puts::one(receipt));
+            }
+        }
+        counters.flush(self);
+    }
+
+    /// Delayed messages were delivered from the queue of their level.
+    pub(crate) fn delivered(&self, queue_id: u32, messages: i64, bytes: i64) {
+        let key = format!("{SCHEDULE_TOPIC}@{SCHEDULE_GROUP}");
+        self.items.add(Statistic::GroupGetNums, &key, messages, messages);
+        self.items.add(Statistic::GroupGetSize, &key, bytes, messages);
+        if self.is_detailed() {
+            let key = format!("{SCHEDULE_TOPIC}@{queue_id}@{SCHEDULE_GROUP}");
+            self.items.add(Statistic::QueueGetNums, &key, messages, messages);
+            self.items.add(Statistic::QueueGetSize, &key, bytes, messages);
+        }
+    }
+
+    /// True for a topic that belongs to the broker.
+    pub(crate) fn is_system(&self, topic: &str) -> bool {
+        is_system_name(topic) || self.system_topics.contains(topic)
+    }
+
+    /// Whether queues are counted, too.
+    pub(crate) fn is_detailed(&self) -> bool {
+        self.is_detailed.load(Ordering::Relaxed)
     }
 
     /// Records were refused by the store.
@@ -179,9 +243,9 @@ impl BrokerStats {
             let mut days = self.days.lock();
             *days = Days {
                 put_yesterday: days.put_today,
-                put_today: now.put_messages,
+                put_today: total(&self.put_by_users),
                 got_yesterday: days.got_today,
-                got_today: now.got_messages,
+                got_today: total(&self.got_by_users),
             };
         }
     }
@@ -203,50 +267,48 @@ impl BrokerStats {
         text
     }
 
-    /// The counters at yesterday's and today's midnight and now: stored, then handed out.
+    /// The counters at yesterday's and today's midnight and now, the system's topics left out: stored, then handed out.
     pub(crate) fn days(&self) -> ([u64; 3], [u64; 3]) {
-        let (days, now) = (*self.days.lock(), self.now());
-        ([days.put_yesterday, days.put_today, now.put_messages], [days.got_yesterday, days.got_today, now.got_messages])
+        let days = *self.days.lock();
+        let (put, got) = (total(&self.put_by_users), total(&self.got_by_users));
+        ([days.put_yesterday, days.put_today, put], [days.got_yesterday, days.got_today, got])
     }
 }
 
+fn total(item: &Item) -> u64 {
+    item.total().max(0).cast_unsigned()
+}
+
+/// How often idle statistics are looked for, in seconds.
+const IDLE_LOOK: u64 = 600;
+
 /// Takes a sample each second until the task is ended.
 pub(crate) async fn sample(broker: Arc<Broker>) {
+    let begun = Instant::now();
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        for _ in 0..60 {
-            tick.tick().await;
-            broker.stats.take_sample(broker.clock.now_ms());
+    let stats = &broker.stats;
+    for second in 1_u64.. {
+        tick.tick().await;
+        stats.take_sample(broker.clock.now_ms());
+        let (is_detailed, idle_minutes) = {
+            let settings = broker.settings.read();
+            (settings.broker.enable_detail_stat, i64::from(settings.broker.max_stats_idle_time_in_minutes))
+        };
+        stats.is_detailed.store(is_detailed, Ordering::Relaxed);
+        if second.is_multiple_of(60) {
+            stats.puts.end_minute();
         }
-        broker.stats.puts.end_minute();
+        let at_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        for (span, every) in [(Span::Minute, 10), (Span::Hour, 600), (Span::Day, 3600)] {
+            if second.is_multiple_of(every) {
+                stats.items.look(at_ms, span);
+            }
+        }
+        if idle_minutes > 0 && second.is_multiple_of(IDLE_LOOK) {
+            stats.items.forget_idle(at_ms.saturating_sub(idle_minutes.saturating_mul(60_000)));
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_is_told_once_its_window_is_full() {
-        let stats = BrokerStats::new(0);
-        assert_eq!(stats.rates(Rate::Transferred), "");
-        for second in 0..=60 {
-            stats.take_sample(second * 1000);
-            stats.fetched(3);
-        }
-        assert_eq!(stats.rates(Rate::Transferred), "3.0 3.0");
-        assert_eq!(stats.rates(Rate::GetFound), "1.0 1.0");
-        assert_eq!(stats.rates(Rate::Put), "0.0 0.0");
-    }
-
-    #[test]
-    fn midnight_marks_the_day() {
-        let stats = BrokerStats::new(DAY_MS - 1000);
-        stats.fetched(5);
-        stats.take_sample(DAY_MS);
-        stats.fetched(2);
-        assert_eq!(stats.days().1, [0, 5, 7]);
-        stats.take_sample(2 * DAY_MS);
-        assert_eq!(stats.days().1, [5, 7, 7]);
-    }
-}
+mod tests;

@@ -18,4 +18,6 @@ pub(crate) use groups::{FILE as GROUPS_FILE, GroupChangeError, Groups, is_system
 pub(crate) use offsets::{ConsumerOffsets, file_name as offsets_file};
 pub(crate) use periodic::{SaveFailures, persist_periodically};
 pub(crate) use persist::{Chosen, MetadataError, MetadataFile};
-pub(crate) use topics::{FILE as TOPICS_FILE, TopicChange, TopicChangeError, TopicTable, Topics};
+pub(crate) use topics::{
+    FILE as TOPICS_FILE, TopicChange, TopicChangeError, TopicTable, Topics, fixed_system_topics, is_system_name,
+};

@@ -149,6 +149,16 @@ impl ConsumerOffsets {
             .or_else(|| self.committed.get(group, topic, queue_id).filter(|offset| *offset >= 0))
     }
 
+    /// Messages before this offset were handed out to the group.
+    pub(crate) fn note_pulled(&self, group: &str, topic: &str, queue_id: QueueId, offset: i64) {
+        self.pulled.set(group, topic, queue_id, offset);
+    }
+
+    /// Up to which offset a group has pulled a queue.
+    pub(crate) fn pulled(&self, group: &str, topic: &str, queue_id: QueueId) -> Option<i64> {
+        self.pulled.get(group, topic, queue_id)
+    }
+
     /// What a group has committed for a topic, by queue.
     pub(crate) fn queues(&self, group: &str, topic: &str) -> QueueOffsets {
         self.committed.queues(group, topic)

@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use super::attributes::{self, AttributeError};
 use super::{MetadataError, MetadataFile};
-use crate::config::Settings;
+use crate::config::{BrokerConfig, Settings};
 
 /// The topic after whose pattern unknown topics are made.
 pub(crate) const AUTO_CREATE_TOPIC: &str = "TBW102";
@@ -136,7 +136,7 @@ impl Topics {
             generation: AtomicU64::new(1),
             changing: Mutex::new(()),
             file,
-            system: boot::system_topics(&current.broker),
+            system: fixed_system_topics(&current.broker),
             settings,
             clock,
             listener: OnceLock::new(),
@@ -369,8 +369,13 @@ impl Topics {
     }
 }
 
+/// Names that belong to a broker with this configuration, beside those of which [`is_system_name`] is true.
+pub(crate) fn fixed_system_topics(config: &BrokerConfig) -> BTreeSet<String> {
+    boot::system_topics(config)
+}
+
 /// True for a name that belongs to the broker whatever the broker is called.
-fn is_system_name(topic: &str) -> bool {
+pub(crate) fn is_system_name(topic: &str) -> bool {
     topic.starts_with(SYSTEM_TOPIC_PREFIX)
 }
 

@@ -25,6 +25,8 @@ use crate::filter::{ExpressionType, RetryFilter, Subscription, compile};
 use crate::long_polling::HeldPull;
 use crate::metadata::is_system_group;
 use crate::response_error::{self, Forbidden};
+use crate::stats::counters::{GroupGets, QUEUES_KEPT, millis, read_latency};
+use crate::stats::items::Item;
 
 /// Most messages one pull may ask for; the store's own limits are lower (facts/protocol-client.md 3.5).
 const MESSAGES_MAX: i32 = 1024;
@@ -46,6 +48,27 @@ struct Known {
     topic: Topic,
     config: Arc<TopicConfig>,
     group: Arc<SubscriptionGroupConfig>,
+    gets: Arc<GroupGets>,
+    /// What the time of reading is added to, by queue.
+    latencies: Vec<Option<Arc<Item>>>,
+}
+
+impl Known {
+    fn latency(&mut self, broker: &Broker, queue_id: QueueId) -> Arc<Item> {
+        let at = queue_id.0 as usize;
+        if let Some(Some(item)) = self.latencies.get(at) {
+            return item.clone();
+        }
+        let (topic, group) = (self.topic.as_str(), &self.group.group_name);
+        let item = read_latency(&broker.stats, topic, group, queue_id.0);
+        if at < QUEUES_KEPT {
+            self.latencies.resize(self.latencies.len().max(at + 1), None);
+            if let Some(slot) = self.latencies.get_mut(at) {
+                *slot = Some(item.clone());
+            }
+        }
+        item
+    }
 }
 
 /// A checked pull, ready to be carried out any number of times.
@@ -60,6 +83,10 @@ pub(crate) struct Pull {
     pub(crate) group: Arc<SubscriptionGroupConfig>,
     pub(crate) topic_sys_flag: i32,
     pub(crate) question: Question,
+    /// What messages that are handed out are counted by.
+    pub(crate) gets: Arc<GroupGets>,
+    /// What the time of reading is added to.
+    pub(crate) latency: Arc<Item>,
 }
 
 impl PullSession {
@@ -107,7 +134,7 @@ impl PullSession {
             )));
         }
         self.find(broker, &header, incoming)?;
-        let Some(known) = &self.last else {
+        let Some(known) = &mut self.last else {
             return Err(ResponseError::system("the topic was lost between two steps"));
         };
         let count = known.config.read_queue_nums;
@@ -157,6 +184,8 @@ impl PullSession {
             group: known.group.clone(),
             topic_sys_flag: known.config.topic_sys_flag,
             question,
+            gets: known.gets.clone(),
+            latency: known.latency(broker, queue_id),
         };
         Ok((pull, hold))
     }
@@ -174,6 +203,7 @@ impl PullSession {
             && known.groups_generation == groups_generation
             && known.topic.as_str() == header.topic
             && known.group.group_name == header.consumer_group
+            && known.gets.is_current(&broker.stats)
         {
             return Ok(());
         }
@@ -202,7 +232,9 @@ impl PullSession {
         }
         let topic = Topic::parse_stored(&header.topic)
             .ok_or_else(|| ResponseError::system("the topic's name cannot stand in a path"))?;
-        self.last = Some(Known { topics_generation, groups_generation, topic, config, group });
+        let gets = Arc::new(GroupGets::new(&broker.stats, topic.as_str(), &group.group_name));
+        let latencies = Vec::new();
+        self.last = Some(Known { topics_generation, groups_generation, topic, config, group, gets, latencies });
         Ok(())
     }
 }
@@ -353,7 +385,8 @@ impl Pull {
             max_messages: self.max_messages,
             filter: self.filter.as_deref(),
         });
-        broker.stats.read_took(begun.elapsed());
+        let took = begun.elapsed();
+        broker.stats.read_took(took);
         let outcome = match read {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -367,6 +400,10 @@ impl Pull {
             return Some(outcome);
         }
         broker.stats.fetched(u64::from(outcome.message_count));
+        self.gets.count(&broker.stats, i64::from(outcome.message_count), outcome.total_bytes as i64);
+        self.latency.add(millis(took), 1);
+        let (group, topic) = (&self.group.group_name, self.topic.as_str());
+        broker.offsets.note_pulled(group, topic, self.queue_id, outcome.next_begin_offset.0);
         self.answer(broker, outcome, out);
         None
     }

@@ -30,6 +30,8 @@ use boostermq_store::timer::{WHEEL_QUEUE, WHEEL_TOPIC};
 use boostermq_store::{AppendBatch, AppendReceipt, FlushOutcome};
 
 use crate::broker::Broker;
+use crate::stats::counters::{PutCounters, Puts, millis};
+use crate::stats::items::Item;
 use crate::timer::due::{self, Wish};
 use crate::timer::handle;
 use crate::transaction::{self, End, Ending, HALF_TOPIC, TopicCount};
@@ -64,6 +66,7 @@ pub(crate) struct SendSession {
     /// By which the message being made can be called back.
     recall_handle: Option<String>,
     target: Option<Target>,
+    counters: PutCounters,
 }
 
 /// The topic that the connection sent to last, so that the next send finds it without a look-up.
@@ -115,6 +118,9 @@ struct Stored {
     receipts: Vec<AppendReceipt>,
     recall_handle: Option<String>,
     is_end: bool,
+    /// When it was begun, and what its time is added to.
+    begun: Instant,
+    latency: Arc<Item>,
 }
 
 /// Where a message really goes.
@@ -134,6 +140,7 @@ impl SendSession {
             endings: Vec::new(),
             recall_handle: None,
             target: None,
+            counters: PutCounters::default(),
         }
     }
 
@@ -479,7 +486,8 @@ impl SendSession {
         let begun = Instant::now();
         match broker.store.append(&mut self.batch) {
             Ok(end) => {
-                broker.stats.stored(self.batch.receipts(), begun.elapsed());
+                let took = begun.elapsed();
+                broker.stats.stored(self.batch.receipts(), took);
                 if let Some(ops) = &ops {
                     broker.transactions.ops_stored(ops, self.batch.receipts());
                 }
@@ -489,6 +497,15 @@ impl SendSession {
                     let receipts =
                         self.batch.receipts().get(pending.first..pending.first + pending.count).unwrap_or_default();
                     let key = self.unique_keys.get(pending.unique_key.0..pending.unique_key.1).unwrap_or_default();
+                    let is_end = matches!(pending.kind, Kind::End(_));
+                    let mut latency = Arc::default();
+                    if let Some(queue) = self.batch.queue(pending.first) {
+                        let puts = Puts::request(receipts, (!pending.waits && !is_end).then_some(took));
+                        self.counters.stored(&broker.stats, queue, puts);
+                        if pending.waits {
+                            latency = self.counters.latency(&broker.stats, queue);
+                        }
+                    }
                     if pending.waits || pending.registers {
                         let list = if pending.registers { &mut unregistered } else { &mut waiting };
                         list.push(Stored {
@@ -497,9 +514,11 @@ impl SendSession {
                             unique_key: key.to_owned(),
                             receipts: receipts.to_vec(),
                             recall_handle: pending.recall_handle.clone(),
-                            is_end: matches!(pending.kind, Kind::End(_)),
+                            is_end,
+                            begun,
+                            latency,
                         });
-                    } else if matches!(pending.kind, Kind::End(_)) {
+                    } else if is_end {
                         Response::success().write(&pending.question, out);
                     } else {
                         let answer = Answer {
@@ -511,6 +530,7 @@ impl SendSession {
                         answer.write(broker, ResponseCode::SUCCESS, &pending.question, out);
                     }
                 }
+                self.counters.flush(&broker.stats);
                 if !waiting.is_empty() {
                     answer_when_flushed(broker, connection, end, waiting);
                 }
@@ -592,6 +612,7 @@ fn answer_when_flushed(broker: &Arc<Broker>, connection: &Arc<Connection>, end: 
                     refuse(&broker_again, response_error::poisoned(), &stored.question, out);
                     continue;
                 }
+                stored.latency.add(millis(stored.begun.elapsed()), 1);
                 stored.answer().write(&broker_again, code, &stored.question, out);
             }
         });

@@ -15,6 +15,7 @@ use boostermq_remoting::request::send::ConsumerSendMsgBack;
 use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
 
 use crate::broker::Broker;
+use crate::stats::items::Statistic;
 use crate::retry::{self, Fate};
 use crate::{response_error, schedule};
 
@@ -78,6 +79,7 @@ pub(crate) async fn consumer_send_msg_back(broker: Arc<Broker>, request: Request
     };
     // Whatever keeps it from being stored is a failure to the client, which then sends a copy itself.
     retry::append(&broker, &queue, &fields, true).await.map_err(|error| ResponseError::system(error.remark))?;
+    broker.stats.items.add(Statistic::SndbckPutNums, &format!("{}@{}", origin.topic, header.group), 1, 1);
     Ok(Response::success())
 }
 

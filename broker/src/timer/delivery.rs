@@ -161,7 +161,7 @@ fn give_out_part(
     if count > 0 {
         let begun = Instant::now();
         scene.store.append(&mut state.batch)?;
-        scene.stats.stored(state.batch.receipts(), begun.elapsed());
+        scene.stats.stored_by_broker(&state.batch, begun.elapsed());
         scene.store.dispatch_now();
     }
     run.next = next;

@@ -15,6 +15,7 @@ use super::due::{Due, Wish};
 use super::*;
 use crate::clients::fixture::TestBroker;
 use crate::clients::fixture::messages::Sending;
+use crate::config::BrokerConfig;
 
 /// Begin of a tick.
 const START: i64 = 1_700_000_000_000;
@@ -62,7 +63,7 @@ impl Bench {
         options.transfer_bytes_in_memory = 100 << 20;
         let store = MessageStore::open(options, clock.clone()).unwrap();
         let timer = Timer::open(&store, &config, &dir.path().join("config"), clock.now_ms()).unwrap();
-        let stats = BrokerStats::new(clock.now_ms());
+        let stats = BrokerStats::new(clock.now_ms(), &BrokerConfig::default());
         Self { dir, clock, store, stats, timer, config }
     }
 

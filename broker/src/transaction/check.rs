@@ -228,7 +228,7 @@ impl Round {
                 tracing::error!(%error, "half messages cannot be stored again; trying again with the next round");
                 return Step::Done;
             }
-            broker.stats.stored(batch.receipts(), begun.elapsed());
+            broker.stats.stored_by_broker(&batch, begun.elapsed());
             broker.transactions.halves_stored(copies.iter().filter_map(|index| batch.receipts().get(*index)));
             for topic in given_up {
                 let counts = &broker.transactions.counts;

@@ -136,6 +136,12 @@ impl AppendBatch {
         self.receipts.clear();
     }
 
+    /// The queue of the record at `index`.
+    #[must_use]
+    pub fn queue(&self, index: usize) -> Option<&Arc<ConsumeQueue>> {
+        self.entries.get(index).map(|entry| &entry.queue)
+    }
+
     /// Where the records were put, in their order; empty until they are appended.
     #[must_use]
     pub fn receipts(&self) -> &[AppendReceipt] {

@@ -63,6 +63,9 @@ pub(crate) fn delete(broker: &Arc<Broker>, request: Request<DeleteSubscriptiongr
     let group = request.header.group_name.as_str();
     tracing::info!(peer = %request.peer(), group, clean_offset = ?request.header.clean_offset, "deleting a group");
     broker.groups.delete(group).map_err(not_changed)?;
+    if broker.settings.read().broker.auto_delete_unused_stats {
+        broker.stats.items.forget_group(group);
+    }
     if request.header.clean_offset == Some(true) {
         broker.offsets.remove_group(group);
     }

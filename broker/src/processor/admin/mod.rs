@@ -3,9 +3,11 @@
 pub(crate) mod cleaning;
 pub(crate) mod client;
 pub(crate) mod config;
+pub(crate) mod consume_stats;
 pub(crate) mod group;
 pub(crate) mod offset;
 mod page;
 pub(crate) mod runtime;
+pub(crate) mod stats;
 pub(crate) mod timer;
 pub(crate) mod topic;

@@ -28,6 +28,7 @@ use super::page::{Wanted, page};
 use crate::broker::Broker;
 use crate::metadata::{MESSAGE_TYPE, TopicChangeError, parse_attributes};
 use crate::response_error;
+use crate::stats::items::Statistic;
 
 /// Most queues of a topic; upstream has no limit, and a table of queues for each sender.
 const QUEUES_MAX: i32 = 1 << 16;
@@ -142,6 +143,9 @@ pub(crate) fn delete(broker: &Arc<Broker>, request: Request<DeleteTopicInBroker>
         broker.topics.delete(topic).map_err(not_changed)?;
         broker.offsets.remove_topic(topic);
         broker.store.delete_topic(topic).map_err(response_error::from_queue)?;
+        if broker.settings.read().broker.auto_delete_unused_stats {
+            broker.stats.items.forget_topic(topic);
+        }
         if let Some(timer) = &broker.timer {
             timer.counts.forget(topic);
         }
@@ -205,7 +209,8 @@ pub(crate) fn stats(broker: &Arc<Broker>, request: Request<GetTopicStatsInfo>) -
         })
         .collect();
     let offset_table = rows.map_err(|error| ResponseError::system(error.to_string()))?;
-    Response::success().json(&TopicStatsTable { offset_table, topic_put_tps: 0.0 })
+    let topic_put_tps = broker.stats.items.per_second(Statistic::TopicPutNums, topic);
+    Response::success().json(&TopicStatsTable { offset_table, topic_put_tps })
 }
 
 fn queue_stats(broker: &Broker, topic: &str, queue_id: QueueId) -> Result<TopicOffset, QueueError> {

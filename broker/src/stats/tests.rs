@@ -1,0 +1,37 @@
+//! Tests of rates and days.
+
+use super::counters::GroupGets;
+use super::*;
+
+fn stats(now_ms: i64) -> BrokerStats {
+    BrokerStats::new(now_ms, &BrokerConfig::default())
+}
+
+#[test]
+fn a_rate_is_told_once_its_window_is_full() {
+    let stats = stats(0);
+    assert_eq!(stats.rates(Rate::Transferred), "");
+    for second in 0..=60 {
+        stats.take_sample(second * 1000);
+        stats.fetched(3);
+    }
+    assert_eq!(stats.rates(Rate::Transferred), "3.0 3.0");
+    assert_eq!(stats.rates(Rate::GetFound), "1.0 1.0");
+    assert_eq!(stats.rates(Rate::Put), "0.0 0.0");
+}
+
+#[test]
+fn midnight_marks_the_day_of_what_users_get() {
+    let stats = stats(DAY_MS - 1000);
+    let (users, own) = (GroupGets::new(&stats, "T", "g"), GroupGets::new(&stats, "SCHEDULE_TOPIC_XXXX", "g"));
+    users.count(&stats, 5, 500);
+    own.count(&stats, 100, 100);
+    stats.take_sample(DAY_MS);
+    users.count(&stats, 2, 200);
+    assert_eq!(stats.days().1, [0, 5, 7]);
+    stats.take_sample(2 * DAY_MS);
+    assert_eq!(stats.days().1, [5, 7, 7]);
+    let total = |name| stats.items.find(name, "DefaultCluster").unwrap().total();
+    assert_eq!((total("BROKER_GET_NUMS"), total("BROKER_GET_NUMS_WITHOUT_SYSTEM_TOPIC")), (107, 7));
+    assert_eq!(stats.items.find("GROUP_GET_SIZE", "T@g").unwrap().total(), 700);
+}
