@@ -19,12 +19,10 @@ use rustix::io::Errno;
 use crate::error::FileError;
 use crate::io::{self as store_io, StoreFile};
 use crate::layout;
-use crate::mmap::{AppendRegion, RegionError};
+use crate::mmap::{AppendRegion, PAGE, RegionError};
 
 /// Bytes that are zeroed and synced at a time: a sync of the log that comes in between waits for no more than this.
 const ZERO_CHUNK: usize = 512 << 10;
-/// Bytes of a page of the page cache, and a multiple of the block size of every disk in use.
-const PAGE: usize = 4096;
 
 /// A mapped file of the log.
 pub(crate) struct MappedFile {
@@ -158,6 +156,26 @@ impl MappedFile {
         // Only a hint: without it the read is slower.
         let _ =
             fadvise(self.file.as_file(), begin, u64::try_from(length).ok().and_then(NonZeroU64::new), Advice::WillNeed);
+    }
+
+    /// For each `chunk` bytes of the file, a multiple of the page size, whether most of it is in memory.
+    pub(crate) fn cached(&self, chunk: usize) -> Vec<bool> {
+        let pages = self.region.cached_pages(0, self.size());
+        pages
+            .chunks(chunk / PAGE)
+            .map(|pages| pages.iter().filter(|is_cached| **is_cached).count() > pages.len() / 2)
+            .collect()
+    }
+
+    /// Lets the system take back the memory of `length` bytes from physical offset `from` on, as far as they are on disk.
+    pub(crate) fn let_go(&self, from: i64, length: i64) {
+        let (Ok(position), Ok(length)) = (usize::try_from(from.saturating_sub(self.base)), usize::try_from(length))
+        else {
+            return;
+        };
+        self.region.unmap_pages(position, length);
+        // Only a hint: the memory stays taken otherwise.
+        let _ = fadvise(self.file.as_file(), position as u64, NonZeroU64::new(length as u64), Advice::DontNeed);
     }
 
     /// As [`MappedFile::slice`], but the bytes keep the map alive for as long as they are held.

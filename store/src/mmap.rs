@@ -31,7 +31,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{MmapOptions, MmapRaw, UncheckedAdvice};
 
 /// Why bytes of an [`AppendRegion`] were not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,9 @@ pub(crate) enum RegionError {
     },
 }
 
+/// Bytes of a page of the page cache, and a multiple of the block size of every disk in use. Where pages are larger, what is said of
+/// them is a guess that costs time only.
+pub(crate) const PAGE: usize = 4096;
 /// Exit code of a process in which a mapped file could not be read (`EX_IOERR` of sysexits.h).
 pub(crate) const EXIT_FAULT: i32 = 74;
 /// Maps that can be named at once; a fault in one more ends the process without a word.
@@ -181,6 +184,8 @@ fn map_private(file: &File, length: usize) -> io::Result<NamedMap> {
 /// A mapped file that only grows: bytes below [`AppendRegion::published`] never change.
 pub(crate) struct AppendRegion {
     map: NamedMap,
+    /// What is written to the map stays in this process.
+    is_private: bool,
     /// End of the bytes that readers may see. Stored with `Release` after the bytes are written.
     published: AtomicUsize,
 }
@@ -194,7 +199,7 @@ impl AppendRegion {
         if published > length {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "published length past the end of the map"));
         }
-        Ok(Self { map: map(file, length)?, published: AtomicUsize::new(published) })
+        Ok(Self { map: map(file, length)?, is_private: false, published: AtomicUsize::new(published) })
     }
 
     /// The same, all of it to be read, with writes that stay in this process.
@@ -202,7 +207,7 @@ impl AppendRegion {
     /// # Errors
     /// The file is shorter than `length`, or the system refused the map.
     pub(crate) fn map_private(file: &File, length: usize) -> io::Result<Self> {
-        Ok(Self { map: map_private(file, length)?, published: AtomicUsize::new(length) })
+        Ok(Self { map: map_private(file, length)?, is_private: true, published: AtomicUsize::new(length) })
     }
 
     /// Size in bytes.
@@ -227,6 +232,35 @@ impl AppendRegion {
         // which the borrow returned here excludes.
         #[expect(unsafe_code, reason = "lending mapped bytes; see SAFETY")]
         Some(unsafe { std::slice::from_raw_parts(self.map.map.as_ptr().add(position), length) })
+    }
+
+    /// Takes the pages of a range out of this process's page tables, so that the system can let go of them; the next look at
+    /// them finds the same bytes. Does nothing to a private map, which holds bytes that stand nowhere else.
+    pub(crate) fn unmap_pages(&self, position: usize, length: usize) {
+        let is_inside = position.checked_add(length).is_some_and(|end| end <= self.len());
+        if self.is_private || !is_inside {
+            return;
+        }
+        // SAFETY: the range lies inside the map, which is a shared one of a file: dropping its page table entries loses
+        // nothing, and whoever holds a slice of it reads the same bytes from the file again.
+        #[expect(unsafe_code, reason = "advice about a map; see SAFETY")]
+        let advised = unsafe { self.map.map.unchecked_advise_range(UncheckedAdvice::DontNeed, position, length) };
+        // Only a hint: the pages stay then.
+        let _ = advised;
+    }
+
+    /// For each [`PAGE`] of a range, whether it is in memory; all of them if the system cannot say. `position` is that of a page.
+    pub(crate) fn cached_pages(&self, position: usize, length: usize) -> Vec<bool> {
+        let mut states = vec![0_u8; length.div_ceil(PAGE)];
+        let is_inside =
+            position.is_multiple_of(PAGE) && position.checked_add(length).is_some_and(|end| end <= self.len());
+        // SAFETY: the range was checked to lie inside the map, which begins at a page, and `states` has a byte for each of its pages.
+        #[expect(unsafe_code, reason = "asking about a map; see SAFETY")]
+        let is_told = is_inside
+            && unsafe {
+                libc::mincore(self.map.map.as_mut_ptr().add(position).cast(), length, states.as_mut_ptr().cast()) == 0
+            };
+        states.into_iter().map(|state| !is_told || state & 1 == 1).collect()
     }
 
     /// Lets readers see the bytes in `[from, to)`, where `from` must be the published end. They have been written into the mapped file
