@@ -45,10 +45,10 @@ pub trait SubCommand: Sync {
 
 /// Declares a command: `/// doc` · `Name = "name", "description", OPTIONS, function;`, where the function is
 /// `async fn(&Arguments, &mut Session<'_>) -> anyhow::Result<()>`. One that prints by [`Session::print`] ends with
-/// `, has_tables;`.
+/// `, has_tables;`, one that takes words with `, words = "KEY";`.
 macro_rules! commands {
     ($($(#[$doc:meta])+ $command:ident = $name:literal, $description:literal, $options:expr, $execute:path
-        $(, $has_tables:ident)?;)+) => {$(
+        $(, $has_tables:ident)? $(, words = $words:literal)?;)+) => {$(
         $(#[$doc])+
         pub struct $command;
 
@@ -67,6 +67,10 @@ macro_rules! commands {
 
             $(fn $has_tables(&self) -> bool {
                 true
+            })?
+
+            $(fn words(&self) -> &'static str {
+                $words
             })?
 
             fn execute<'a>(

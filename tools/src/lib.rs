@@ -7,6 +7,7 @@ pub mod commands;
 pub mod completion;
 pub mod consumer;
 pub mod direct;
+mod find;
 pub mod options;
 pub mod order_conf;
 pub mod output;
@@ -14,6 +15,7 @@ pub mod print;
 pub mod producer;
 pub mod query;
 pub mod show;
+pub mod targets;
 #[cfg(test)]
 mod tests;
 pub mod track;

@@ -49,11 +49,97 @@ pub fn front(text: &str, length: usize) -> &str {
 /// Milliseconds since 1970 as local time, `2026-11-22 17:37:53,951`.
 #[must_use]
 pub fn local_time(time_ms: i64) -> String {
+    formatted(time_ms, "%Y-%m-%d %H:%M:%S,%3f")
+}
+
+/// Milliseconds since 1970 as local time to the second, `2026-11-22 17:37:53`.
+#[must_use]
+pub fn local_seconds(time_ms: i64) -> String {
+    formatted(time_ms, "%Y-%m-%d %H:%M:%S")
+}
+
+/// Milliseconds since 1970 as local time without separators, `20261122173753951`.
+#[must_use]
+pub fn compact_time(time_ms: i64) -> String {
+    formatted(time_ms, "%Y%m%d%H%M%S%3f")
+}
+
+fn formatted(time_ms: i64, format: &str) -> String {
     match Timestamp::from_millisecond(time_ms) {
-        Ok(time) => time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S,%3f").to_string(),
+        Ok(time) => time.to_zoned(TimeZone::system()).strftime(format).to_string(),
         // No clock shows such a time: the number says more.
         Err(_) => time_ms.to_string(),
     }
+}
+
+/// First ordinal of the versions that are named regularly: V4_0_0_SNAPSHOT (RocketMQ 5.5.0: `MQVersion`).
+const REGULAR_FROM: i32 = 212;
+/// The ordinal that stands for all versions upstream does not know yet.
+const HIGHER_VERSION: i32 = 612;
+
+/// The name of a version: `V5_5_0` for 513.
+#[must_use]
+pub fn version_name(ordinal: i32) -> String {
+    if ordinal >= HIGHER_VERSION {
+        return "HIGHER_VERSION".to_owned();
+    }
+    // Each release comes after its snapshot: even ordinals are snapshots.
+    let (pair, suffix) = (ordinal.div_euclid(2), if ordinal % 2 == 0 { "_SNAPSHOT" } else { "" });
+    let (major, minor, patch) = match ordinal {
+        REGULAR_FROM.. => {
+            let place = pair - REGULAR_FROM / 2;
+            (4 + place / 100, place / 10 % 10, place % 10)
+        }
+        // From 3.3 to 3.9 there was no release with a zero.
+        86.. => (3, 3 + (pair - 43) / 9, 1 + (pair - 43) % 9),
+        46.. => (3, 1 + (pair - 23) / 10, (pair - 23) % 10),
+        16.. => (3, 0, pair - 7),
+        15 => return "V3_0_0_FINAL".to_owned(),
+        _ => return ordinal.to_string(),
+    };
+    format!("V{major}_{minor}_{patch}{suffix}")
+}
+
+/// Puts keys, which stand in the order of their insertion, into the order in which Java's `Properties` gives them out:
+/// that of a `ConcurrentHashMap` which began with sixteen bins and is doubled when it is three quarters full.
+#[must_use]
+pub fn properties_order<'a>(keys: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let spread = |key: &str| {
+        let hash = java_string_hash(key) as u32;
+        ((hash ^ (hash >> 16)) & 0x7fff_ffff) as usize
+    };
+    let mut bins: Vec<Vec<&str>> = vec![Vec::new(); DEFAULT_BUCKETS];
+    let mut count = 0;
+    for key in keys {
+        let at = spread(key) & (bins.len() - 1);
+        if let Some(bin) = bins.get_mut(at) {
+            bin.push(key);
+        }
+        count += 1;
+        if count >= bins.len() / 4 * 3 {
+            bins = doubled(bins, spread);
+        }
+    }
+    bins.into_iter().flatten().collect()
+}
+
+/// Each bin is split in two by one more bit of the hash. The keys at its end that stay together keep their order, those
+/// before them are put in front one by one.
+fn doubled(bins: Vec<Vec<&str>>, spread: impl Fn(&str) -> usize) -> Vec<Vec<&str>> {
+    let half = bins.len();
+    let (mut low, mut high) = (Vec::with_capacity(half * 2), Vec::with_capacity(half));
+    for bin in bins {
+        let is_high = |key: &&str| spread(key) & half != 0;
+        let last = bin.last().is_some_and(is_high);
+        let run = bin.iter().rev().take_while(|key| is_high(key) == last).count();
+        let (before, run) = bin.split_at(bin.len() - run);
+        let (mut lows, mut highs): (Vec<&str>, Vec<&str>) = before.iter().rev().partition(|key| !is_high(key));
+        if last { highs.extend(run) } else { lows.extend(run) }
+        low.push(lows);
+        high.push(highs);
+    }
+    low.append(&mut high);
+    low
 }
 
 /// The bits of a permission as letters: `RW-`.
@@ -92,6 +178,34 @@ mod tests {
         names.sort_unstable();
         string_order(&mut names);
         assert_eq!(names, printed);
+    }
+
+    #[test]
+    fn versions() {
+        for (ordinal, name) in [
+            (15, "V3_0_0_FINAL"),
+            (28, "V3_0_7_SNAPSHOT"),
+            (37, "V3_0_11"),
+            (45, "V3_0_15"),
+            (46, "V3_1_0_SNAPSHOT"),
+            (62, "V3_1_8_SNAPSHOT"),
+            (67, "V3_2_0"),
+            (85, "V3_2_9"),
+            (87, "V3_3_1"),
+            (121, "V3_4_9"),
+            (123, "V3_5_1"),
+            (211, "V3_9_9"),
+            (212, "V4_0_0_SNAPSHOT"),
+            (401, "V4_9_4"),
+            (413, "V5_0_0"),
+            (479, "V5_3_3"),
+            (513, "V5_5_0"),
+            (611, "V5_9_9"),
+            (9_999, "HIGHER_VERSION"),
+            (-1, "-1"),
+        ] {
+            assert_eq!(version_name(ordinal), name);
+        }
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct Query<'a> {
 pub enum Key<'a> {
     /// The unique key.
     Unique(&'a str),
+    /// The unique key or one of the message's keys: index files hold both in one place.
+    Any(&'a str),
     /// One of the message's keys, with where the last page ended, if this is not the first.
     Of {
         /// The key.
@@ -117,6 +119,7 @@ fn header(query: &Query<'_>) -> anyhow::Result<QueryMessageRequestHeader> {
     let topic = if is_light(query) { query.cluster.unwrap_or(query.topic) } else { query.topic };
     let (key, index, last) = match query.key {
         Key::Unique(key) => (key, "U", None),
+        Key::Any(key) => (key, "K", None),
         Key::Of { key, index, last } => (key, index, last),
     };
     Ok(QueryMessageRequestHeader {
@@ -134,10 +137,12 @@ fn header(query: &Query<'_>) -> anyhow::Result<QueryMessageRequestHeader> {
 /// An index holds hashes: other messages may have the same one.
 fn matches(message: &Message, query: &Query<'_>) -> bool {
     let is_of_topic = is_light(query) || message.topic == query.topic;
+    let has_key = |key| message.keys().is_some_and(|keys| keys.split(' ').any(|one| one == key));
     match query.key {
         Key::Unique(key) => message.id() == key,
+        Key::Any(key) => is_of_topic && (message.id() == key || has_key(key)),
         Key::Of { key, index: "T", .. } => is_of_topic && message.tags() == Some(key),
-        Key::Of { key, .. } => is_of_topic && message.keys().is_some_and(|keys| keys.split(' ').any(|one| one == key)),
+        Key::Of { key, .. } => is_of_topic && has_key(key),
     }
 }
 

@@ -13,7 +13,8 @@ const GAP: usize = 3;
 /// The usage text of a command.
 #[must_use]
 pub fn of(command: &dyn SubCommand) -> String {
-    usage(&format!("mqadmin {}", command.name()), command.options())
+    let title = format!("mqadmin {} {}", command.name(), command.words());
+    usage(title.trim_end(), command.options())
 }
 
 /// The usage text of a command called `title`, with a line feed at the end.

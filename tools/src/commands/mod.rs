@@ -4,6 +4,7 @@ use crate::command::SubCommand;
 
 pub mod cluster;
 pub mod message;
+pub mod own;
 pub mod topic;
 
 /// Every command, in the order in which upstream lists them.
@@ -21,4 +22,4 @@ pub const ALL: &[&dyn SubCommand] = &[
 ];
 
 /// Commands that upstream does not have.
-pub const OWN: &[&dyn SubCommand] = &[];
+pub const OWN: &[&dyn SubCommand] = &[&own::Find];

@@ -43,7 +43,7 @@ impl Column {
         Self { name, head: "", is_wide: false }
     }
 
-    const fn is_in_text(&self) -> bool {
+    fn is_in_text(&self) -> bool {
         !self.head.is_empty() && !self.is_wide
     }
 }
@@ -55,7 +55,7 @@ pub struct Style {
     pub name: &'static str,
     /// Java's format of the heads; empty when upstream prints none.
     pub head: &'static str,
-    /// Java's format of a row.
+    /// Java's format of a row; empty when text is laid out by its content.
     pub row: &'static str,
     /// The columns. Those in text come in the order of the formats.
     pub columns: &'static [Column],
@@ -139,6 +139,9 @@ impl Table {
 
     /// Writes it in upstream's widths.
     pub(super) fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.style.row.is_empty() {
+            return self.write_fitted(out, Column::is_in_text);
+        }
         let mut text = String::new();
         if self.has_head && !self.style.head.is_empty() {
             let heads = self.style.columns.iter().filter(|column| column.is_in_text()).map(|column| column.head);
@@ -154,9 +157,13 @@ impl Table {
 
     /// Writes all columns with a head, each as wide as its longest cell, nothing cut.
     pub(super) fn write_wide(&self, out: &mut dyn Write) -> io::Result<()> {
-        let columns: Vec<&Column> = self.style.columns.iter().filter(|column| !column.head.is_empty()).collect();
+        self.write_fitted(out, |column| !column.head.is_empty())
+    }
+
+    fn write_fitted(&self, out: &mut dyn Write, is_shown: impl Fn(&Column) -> bool) -> io::Result<()> {
+        let columns: Vec<&Column> = self.style.columns.iter().filter(|column| is_shown(column)).collect();
         let rows = self.rows.iter().map(|row| {
-            let cells = self.cells(row).filter(|(column, _)| !column.head.is_empty());
+            let cells = self.cells(row).filter(|(column, _)| is_shown(column));
             cells.map(|(_, cell)| (cell.text().trim().to_owned(), cell.value.is_number())).collect::<Vec<_>>()
         });
         let rows: Vec<Vec<(String, bool)>> = rows.collect();
@@ -181,7 +188,8 @@ impl Table {
     }
 
     /// One object for each row.
-    pub(super) fn values(&self) -> Vec<Value> {
+    #[must_use]
+    pub fn values(&self) -> Vec<Value> {
         let object = |row: &Vec<Cell>| {
             let named = self.cells(row).filter(|(column, _)| !column.name.is_empty());
             Value::Object(named.map(|(column, cell)| (column.name.to_owned(), cell.value.clone())).collect())
@@ -198,6 +206,9 @@ impl Table {
 impl Style {
     /// Panics unless formats and columns fit together.
     pub(crate) fn check(&self) {
+        if self.row.is_empty() {
+            return;
+        }
         let shown = self.columns.iter().filter(|column| column.is_in_text()).count();
         assert_eq!(layout::places(self.row), shown, "row of {}", self.name);
         assert!(self.head.is_empty() || layout::places(self.head) == shown, "head of {}", self.name);
