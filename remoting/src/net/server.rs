@@ -5,7 +5,7 @@
 //! peer that does not read its answers. Upstream: `NettyRemotingServer` (facts/protocol-client.md 1.1).
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -90,24 +90,37 @@ struct OpenConnections {
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// Binds a listening socket.
+/// Binds a listening socket. 0.0.0.0 stands for every address of the machine, those of IPv6 too, as it does to a JVM.
 ///
 /// # Errors
 /// An error whose text names the address and the usual cause.
 pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let listen = || {
+    let listen = |address: SocketAddr| {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::STREAM,
             Some(socket2::Protocol::TCP),
         )?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(backlog.min(i32::MAX as u32) as i32)?;
         TcpListener::from_std(socket.into())
     };
-    listen().map_err(|error| match error.kind() {
+    let listening = if address.ip() == Ipv4Addr::UNSPECIFIED {
+        match listen((Ipv6Addr::UNSPECIFIED, address.port()).into()) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+            // A machine without IPv6.
+            Err(_) => listen(address),
+            bound => bound,
+        }
+    } else {
+        listen(address)
+    };
+    listening.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => io::Error::new(
             error.kind(),
             format!("{address} is taken by another process; stop it or choose another listenPort"),

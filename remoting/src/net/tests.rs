@@ -241,3 +241,15 @@ fn an_outbox_keeps_its_order_through_any_cut() {
         assert_eq!(got, expected, "cut {cut}");
     }
 }
+
+#[tokio::test]
+async fn the_address_for_all_takes_peers_of_both_kinds() {
+    let listener = bind(([0, 0, 0, 0], 0).into(), 16).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    assert_eq!(TcpStream::connect(("::1", port)).await.is_ok(), has_ipv6);
+    assert!(bind(([0, 0, 0, 0], port).into(), 16).unwrap_err().to_string().contains("taken"));
+    let loopback = bind(([127, 0, 0, 1], 0).into(), 16).unwrap();
+    assert!(loopback.local_addr().unwrap().is_ipv4());
+}
