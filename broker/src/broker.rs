@@ -25,7 +25,8 @@ use crate::clients::{Consumers, Producers, QueueLocks};
 use crate::config::Settings;
 use crate::filter::ConsumerFilters;
 use crate::long_polling::PullHolds;
-use crate::metadata::{ConsumerOffsets, Groups, Topics};
+use crate::metadata::{ConsumerOffsets, Groups, RequestModes, Topics};
+use crate::processor::assignment::KnownQueues;
 use crate::registration::Registration;
 use crate::schedule::DelaySchedule;
 use crate::stats::BrokerStats;
@@ -87,6 +88,8 @@ pub(crate) struct Broker {
     pub(crate) consumers: Consumers,
     pub(crate) filters: Arc<ConsumerFilters>,
     pub(crate) locks: QueueLocks,
+    pub(crate) modes: RequestModes,
+    pub(crate) known_queues: KnownQueues,
     pub(crate) holds: PullHolds,
     pub(crate) schedule: DelaySchedule,
     /// Messages with a time of their own; `None` when timerWheelEnable is false.
@@ -202,6 +205,8 @@ impl Broker {
             consumers: Consumers::default(),
             filters: Arc::new(ConsumerFilters::load(&config, settings.clone(), clock.clone())?),
             locks: QueueLocks::new(clock.clone()),
+            modes: RequestModes::load(&config)?,
+            known_queues: KnownQueues::default(),
             holds: PullHolds::default(),
             timer,
             schedule: DelaySchedule::load(&config, &store.options().delay_levels)?,

@@ -4,8 +4,8 @@
 //! Upstream: `BrokerConfig`, `BrokerIdentity`.
 
 use boostermq_remoting::config::reasons::{
-    ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, ASSIGNMENT, COLD, CONTAINER, CONTROLLER, HA, INSTALLATION,
-    LAGGARD, LEGACY, LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE, REGISTRATION, ROCKSDB,
+    ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, COLD, CONTAINER, CONTROLLER, HA, INSTALLATION, LAGGARD, LEGACY,
+    LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE, REGISTRATION, ROCKSDB,
     STATIC_SUBSCRIPTION, STATIC_TOPIC, TRANSFER, UNREAD_ANSWERS,
 };
 use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, ServerConfig};
@@ -339,15 +339,15 @@ boostermq_remoting::config! {
         enable_lmq_stats: bool = false, "enableLmqStats", Inert(LMQ);
 
         // Queue assignment by the broker.
-        /// Answers consumers that ask the broker to share out queues.
-        server_load_balancer_enable: bool = true, "serverLoadBalancerEnable", Inert(ASSIGNMENT);
+        /// Shares out queues among consumers that leave it to the broker; false: each of them gets all.
+        server_load_balancer_enable: bool = true, "serverLoadBalancerEnable", Live;
         /// How groups without a choice of their own consume.
-        default_message_request_mode: MessageRequestMode = MessageRequestMode::Pull, "defaultMessageRequestMode", Inert(ASSIGNMENT);
+        default_message_request_mode: MessageRequestMode = MessageRequestMode::Pull, "defaultMessageRequestMode", Inert(POP);
         /// Queues that a pop consumer shares with others; -1 shares all.
         default_pop_share_queue_num: i32 = -1, "defaultPopShareQueueNum", Inert(POP);
         /// Time between two questions to the name server for routes of topics that are shared out.
         load_balance_poll_name_server_interval: Millis =
-            Millis(30_000), "loadBalancePollNameServerInterval", Inert(POP);
+            Millis(30_000), "loadBalancePollNameServerInterval", Live, 1..=i64::MAX;
 
         // Pop.
         /// Pops that may be held for one queue.

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use boostermq_remoting::body::KvTable;
+use boostermq_remoting::body::{KvTable, TopicRouteData};
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::config::Live;
 use boostermq_remoting::fastjson;
@@ -35,6 +35,8 @@ const SHORTEST_PERIOD: Duration = Duration::from_secs(10);
 const LONGEST_PERIOD: Duration = Duration::from_secs(60);
 /// First pause after a failure; it doubles up to the shortest period. Clusters start in any order.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
+/// How long a question for a route waits: the client that wants it waits three seconds.
+const ROUTE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a stop waits for name servers to take the farewell; they notice the closed connection anyway.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -122,6 +124,22 @@ impl Registration {
     /// Sends all topics to all name servers soon; does not wait.
     pub(crate) fn trigger(&self) {
         self.shared.note(|pending| pending.all = true);
+    }
+
+    /// Where a topic is, as the first name server says that answers; an empty route when it knows no such topic, `None` without
+    /// name servers.
+    pub(crate) async fn route(&self, topic: &str) -> Option<Result<TopicRouteData, CallError>> {
+        let mut last = None;
+        for server in &self.shared.servers {
+            match self.shared.client.call(&server.address, message::route(topic), ROUTE_TIMEOUT).await {
+                Ok(answer) if answer.response_code() == ResponseCode::SUCCESS => {
+                    return Some(Ok(fastjson::from_slice(&answer.body).unwrap_or_default()));
+                }
+                Ok(_) => last = Some(Ok(TopicRouteData::default())),
+                Err(error) => last = last.or(Some(Err(error))),
+            }
+        }
+        last
     }
 
     /// Waits until every name server was told what had changed before the call, or could not be; at most `most`. True

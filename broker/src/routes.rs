@@ -12,12 +12,14 @@ use boostermq_remoting::request::group::{
     QueryTopicsByConsumer, UpdateAndCreateSubscriptiongroup, UpdateAndCreateSubscriptiongroupList,
     UpdateAndGetGroupForbidden,
 };
+use boostermq_remoting::request::ha::{GetBrokerEpochCache, GetBrokerHaStatus, ResetMasterFlushOffset};
 use boostermq_remoting::request::offset::{
-    CloneGroupOffset, GetAllConsumerOffset, GetEarliestMsgStoretime, GetMaxOffset, GetMinOffset,
-    InvokeBrokerToGetConsumerStatus, InvokeBrokerToResetOffset, QueryConsumerOffset, SearchOffsetByTimestamp,
-    UpdateConsumerOffset,
+    CloneGroupOffset, GetAllConsumerOffset, GetAllDelayOffset, GetEarliestMsgStoretime, GetMaxOffset, GetMinOffset,
+    InvokeBrokerToGetConsumerStatus, InvokeBrokerToResetOffset, QueryConsumerOffset, QueryCorrectionOffset,
+    SearchOffsetByTimestamp, UpdateConsumerOffset,
 };
-use boostermq_remoting::request::query::{QueryMessage, ViewMessageById};
+use boostermq_remoting::request::pop::{GetAllMessageRequestMode, QueryAssignment, SetMessageRequestMode};
+use boostermq_remoting::request::query::{QueryConsumeQueue, QueryMessage, ViewMessageById};
 use boostermq_remoting::request::send::{ConsumerSendMsgBack, SendReplyMessage, SendReplyMessageV2};
 use boostermq_remoting::request::stats::{
     GetBrokerConsumeStats, GetConsumeStats, QueryConsumeTimeSpan, ViewBrokerStatsData,
@@ -32,9 +34,10 @@ use boostermq_remoting::router::{BlockingLimits, Router};
 
 use crate::broker::Broker;
 use crate::processor::admin::{
-    cleaning, client as clients, config, consume_stats, group, offset as moves, runtime, stats, timer, topic,
+    cleaning, client as clients, config, consume_stats, correction, group, offset as moves, queue, replication,
+    runtime, stats, timer, topic,
 };
-use crate::processor::{client, offset, query, recall, relay, reply, send_back};
+use crate::processor::{assignment, client, offset, query, recall, relay, reply, send_back};
 use crate::transaction;
 
 /// Slow requests at once and waiting: upstream's admin pool (facts/semantics.md 2.0).
@@ -72,6 +75,9 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(QuerySubscriptionByConsumer, clients::subscription)
         .on_waiting(GetConsumerRunningInfo, relay::running_info)
         .on_waiting(ConsumeMessageDirectly, relay::consume_directly)
+        .on_waiting(QueryAssignment, assignment::query)
+        .on(SetMessageRequestMode, assignment::set_mode)
+        .on(GetAllMessageRequestMode, assignment::all_modes)
         // Offsets.
         .on(QueryConsumerOffset, offset::query_consumer_offset)
         .on(UpdateConsumerOffset, offset::update_consumer_offset)
@@ -86,6 +92,8 @@ pub(crate) fn routes() -> Router<Broker> {
         .on_waiting(InvokeBrokerToGetConsumerStatus, relay::consumer_status)
         .on(GetConsumeStats, consume_stats::of_group)
         .on(GetBrokerConsumeStats, consume_stats::of_all_groups)
+        .on(QueryCorrectionOffset, correction::offsets)
+        .on(QueryConsumeQueue, queue::entries)
         // Topics.
         .on(UpdateAndCreateTopic, topic::update_and_create)
         .on(UpdateAndCreateTopicList, topic::update_and_create_list)
@@ -109,6 +117,10 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(ViewBrokerStatsData, stats::view)
         .on(GetTimerCheckPoint, timer::check_point)
         .on(GetTimerMetrics, timer::metrics)
+        .on(GetAllDelayOffset, replication::delay_offsets)
+        .on(GetBrokerHaStatus, replication::status)
+        .on(ResetMasterFlushOffset, replication::reset_master_flush_offset)
+        .on(GetBrokerEpochCache, replication::epochs)
         .on(CleanExpiredConsumequeue, cleaning::clean_expired_queues)
         .on(DeleteExpiredCommitlog, cleaning::delete_expired_commit_log)
         .on(CleanUnusedTopic, cleaning::clean_unused_topics)
@@ -120,7 +132,7 @@ pub(crate) fn routes() -> Router<Broker> {
             &[13, 22, 23, 27, 47, 209, 210, 211, 212, 213, 214, 301, 302],
         )
         .refuse("the timer keeps its files; a timer in RocksDB is not built", &[5001])
-        .refuse("pop, and assignment of queues by the broker, are not built yet", &POP)
+        .refuse("pop is not built yet", &POP)
         .refuse("lite topics are not built yet", &LITE)
         .refuse("this part of the operators' desk is not built yet", &OPERATORS)
         .refuse("static topics are not built yet", &[513])
@@ -133,12 +145,11 @@ const NAME_SERVER: [i32; 24] = [
     100, 101, 102, 103, 104, 105, 106, 205, 206, 216, 217, 219, 224, 304, 311, 312, 313, 318, 319, 322, 327, 901, 904,
     905,
 ];
-const POP: [i32; 11] = [400, 401, 402, 200_050, 200_051, 200_052, 200_053, 200_054, 200_055, 200_056, 200_151];
+const POP: [i32; 8] = [200_050, 200_051, 200_052, 200_053, 200_054, 200_055, 200_056, 200_151];
 const LITE: [i32; 10] = [200_070, 200_071, 200_072, 200_073, 200_074, 200_075, 200_076, 200_077, 200_078, 200_079];
-const OPERATORS: [i32; 7] = [45, 308, 321, 2001, 2002, 2003, 2004];
-const REPLICAS: [i32; 23] = [
-    902, 903, 906, 907, 908, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015,
-    1016, 1017, 1018,
+const OPERATORS: [i32; 4] = [2001, 2002, 2003, 2004];
+const REPLICAS: [i32; 20] = [
+    902, 903, 906, 1001, 1002, 1003, 1004, 1005, 1006, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015, 1016, 1017, 1018,
 ];
 
 #[cfg(test)]

@@ -121,10 +121,13 @@ impl DelaySchedule {
 
     /// Writes `delayOffset.json` if a level moved since it was last written.
     pub(crate) fn persist(&self) -> Result<(), MetadataError> {
-        self.file.save(|| {
-            let offsets = DelayOffsets { data_version: *self.version.lock(), offset_table: self.offsets() };
-            serde_json::to_vec(&offsets).unwrap_or_default()
-        })
+        self.file.save(|| self.to_json())
+    }
+
+    /// How far the levels have come, as it stands in the file: also the answer to GET_ALL_DELAY_OFFSET.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        let offsets = DelayOffsets { data_version: *self.version.lock(), offset_table: self.offsets() };
+        serde_json::to_vec(&offsets).unwrap_or_default()
     }
 }
 

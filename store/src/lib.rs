@@ -32,6 +32,7 @@ mod options;
 #[cfg(test)]
 mod power_loss;
 mod query;
+mod queue_entries;
 mod queue_files;
 mod recover;
 mod retention;
@@ -47,6 +48,7 @@ pub use message_store::MessageStore;
 pub use offset_by_time::TimeBoundary;
 pub use options::{FlushMode, StoreOptions};
 pub use query::{QUERY_MAX_BYTES, QueryOutcome};
+pub use queue_entries::{EntryExtension, QueueEntry};
 pub use retention::RetentionOptions;
 pub use stats::StoreStats;
 pub use takeover::{Refusal, refusals};

@@ -31,6 +31,7 @@ use crate::offset_by_time::{self, TimeBoundary};
 use crate::opening::{self, Opened};
 use crate::options::{FlushMode, StoreOptions};
 use crate::query::{self, QueryOutcome};
+use crate::queue_entries::{self, QueueEntry};
 use crate::recover::Recovered;
 use crate::retention::{Retention, RetentionThread};
 use crate::stats::{Counters, StoreStats};
@@ -292,6 +293,20 @@ impl MessageStore {
     ) -> Result<Option<PhysicalOffset>, QueueError> {
         let Some(queue) = self.existing_queue(topic, queue_id) else { return Ok(None) };
         offset_by_time::physical_offset(&queue, queue_offset)
+    }
+
+    /// Entries of a queue as they stand, at most `count` from an offset on; `None` without the queue.
+    ///
+    /// # Errors
+    /// [`QueueError`] when a file of the queue cannot be read.
+    pub fn queue_entries(
+        &self,
+        topic: &str,
+        queue_id: QueueId,
+        from: QueueOffset,
+        count: usize,
+    ) -> Result<Option<Vec<QueueEntry>>, QueueError> {
+        self.existing_queue(topic, queue_id).map(|queue| queue_entries::entries(&queue, from, count)).transpose()
     }
 
     /// Store time, in milliseconds since 1970, of the first message of a queue; `None` without one.

@@ -225,6 +225,11 @@ impl ConsumerFilters {
         self.table.read().find(topic, group).map(|filter| (filter.filter.clone(), filter.version))
     }
 
+    /// The filter of a group for a topic as it stands in the file, for those who look into it.
+    pub(crate) fn show(&self, topic: &str, group: &str) -> Option<String> {
+        self.table.read().find(topic, group).map(|filter| file::entry_text(topic, group, filter))
+    }
+
     /// Computes which groups want a message, where `enableCalcFilterBitMap` says so: its filter bits, empty when nobody
     /// filters its topic.
     pub(crate) fn compute_bits(&self, record: &Record<'_>, bits: &mut Vec<u8>) {

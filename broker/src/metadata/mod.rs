@@ -6,6 +6,7 @@
 
 mod attributes;
 mod groups;
+mod modes;
 mod offsets;
 mod periodic;
 mod persist;
@@ -15,6 +16,7 @@ mod topics;
 
 pub(crate) use attributes::{CLEANUP_POLICY, DELETING, MESSAGE_TYPE, QUEUE_TYPE, SIMPLE_QUEUES, parse_attributes};
 pub(crate) use groups::{FILE as GROUPS_FILE, GroupChangeError, Groups, is_system_group};
+pub(crate) use modes::RequestModes;
 pub(crate) use offsets::{ConsumerOffsets, file_name as offsets_file};
 pub(crate) use periodic::{SaveFailures, persist_periodically};
 pub(crate) use persist::{Chosen, MetadataError, MetadataFile};

@@ -24,6 +24,7 @@ pub(crate) async fn persist_periodically(broker: Arc<Broker>) {
                 ("topics", writing.topics.save()),
                 ("groups", writing.groups.save()),
                 ("filters of consumers", writing.filters.save()),
+                ("ways in which groups read", writing.modes.save()),
             ]
         });
         for (what, result) in written.await.into_iter().flatten() {

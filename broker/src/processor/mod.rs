@@ -1,6 +1,7 @@
 //! One file per family of requests: validate, ask the parts, answer.
 
 pub(crate) mod admin;
+pub(crate) mod assignment;
 pub(crate) mod client;
 pub(crate) mod offset;
 pub(crate) mod pull;

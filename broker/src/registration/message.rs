@@ -14,12 +14,21 @@ use boostermq_remoting::request::cluster::{
     UnRegisterBrokerRequestHeader, UnregisterBroker,
 };
 
+use boostermq_remoting::request::route::{GetRouteInfoRequestHeader, GetRouteinfoByTopic};
+use bytes::Bytes;
+
 use crate::broker::Identity;
 use crate::config::BrokerConfig;
 use crate::metadata::TopicTable;
 
 /// A longer body is compressed whatever the setting says: name servers take frames of 16 MiB.
 const PLAIN_BODY_MAX: usize = 12 << 20;
+
+/// Asks where a topic is.
+pub(super) fn route(topic: &str) -> RemotingCommand {
+    let header = GetRouteInfoRequestHeader { topic: topic.to_owned(), accept_standard_json_only: Some(true) };
+    RemotingCommand::request(GetRouteinfoByTopic::ROW.code, &header, Bytes::new())
+}
 
 /// Registers `topics`, or all.
 pub(super) fn register(

@@ -12,7 +12,6 @@ absent! {
     ACCOUNTS = "accounting for billing";
     ACTING_MASTER = "replicas that act for a dead master";
     ADDRESS_SERVER = "discovery of servers by HTTP or DNS";
-    ASSIGNMENT = "assignment of queues by the broker";
     BATCH_QUEUE = "batch queues";
     COLD = "control of reads of old data";
     COMPACTION = "compacted topics";

@@ -131,7 +131,7 @@ crate::header! {
 
     /// Header: upstream `QueryCorrectionOffsetHeader`.
     QueryCorrectionOffsetHeader {
-        /// Groups whose offsets are removed, separated by commas.
+        /// Groups that are left out, separated by commas; upstream also removes their offsets.
         filter_groups: Option<String> = "filterGroups",
         /// The group to compare with.
         compare_group: Group = "compareGroup",
@@ -183,7 +183,7 @@ requests! {
     /// Asks the clients of a group for the offsets they hold; body `GetConsumerStatusBody`.
     InvokeBrokerToGetConsumerStatus = 223 "INVOKE_BROKER_TO_GET_CONSUMER_STATUS", Waiting, Permission::TopicAndGroup("topic", "group", Action::Get),
         GetConsumerStatusRequestHeader => NoHeader;
-    /// Compares the offsets of groups, and removes those it was told to; body `QueryCorrectionOffsetBody`.
+    /// Tells the lowest offsets of all groups but some, held against those of one; body `QueryCorrectionOffsetBody`.
     QueryCorrectionOffset = 308 "QUERY_CORRECTION_OFFSET", Blocking, Permission::TopicAndGroup("topic", "compareGroup", Action::Get),
         QueryCorrectionOffsetHeader => NoHeader;
     /// Copies the offsets of a group.

@@ -182,7 +182,7 @@ requests! {
     /// Brings records of pops back from RocksDB.
     PopRollback = 200056 "POP_ROLLBACK", Blocking, Permission::Cluster(Action::Update);
     /// Tells a consumer its queues; bodies `QueryAssignmentRequestBody`, `QueryAssignmentResponseBody`.
-    QueryAssignment = 400 "QUERY_ASSIGNMENT", Inline, Permission::InBody(Action::Get);
+    QueryAssignment = 400 "QUERY_ASSIGNMENT", Waiting, Permission::InBody(Action::Get);
     /// Sets whether a group pulls or pops; body `SetMessageRequestModeRequestBody`.
     SetMessageRequestMode = 401 "SET_MESSAGE_REQUEST_MODE", Blocking, Permission::InBody(Action::Update);
     /// Hands a slave all such settings; body `MessageRequestModeSerializeWrapper`.

@@ -351,6 +351,11 @@ fn position_of(unit: &Unit) -> Option<i64> {
 }
 
 impl Unit {
+    /// True when the tags code is the address of an extension unit.
+    pub(crate) fn is_extended(&self) -> bool {
+        position_of(self).is_some()
+    }
+
     /// Whether both are about the same message; what they keep for filters may stand in different places.
     pub(crate) fn is_of_same(&self, other: &Self) -> bool {
         let is_one_extended = position_of(self).is_some() || position_of(other).is_some();

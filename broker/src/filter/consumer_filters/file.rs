@@ -89,24 +89,30 @@ pub(super) fn into_table(file: FilterFile, bloom: Bloom, now_ms: i64) -> FilterT
     table
 }
 
+fn data_of(topic: &str, group: &str, filter: &ConsumerFilter) -> FilterData {
+    FilterData {
+        bloom_filter_data: Some(filter.filter.positions.clone()),
+        born_time: filter.filter.born_ms,
+        client_version: filter.version,
+        consumer_group: group.to_owned(),
+        dead: filter.is_dead(),
+        dead_time: filter.dead_ms,
+        expression: filter.expression.clone(),
+        expression_type: SQL92.to_owned(),
+        topic: topic.to_owned(),
+    }
+}
+
+/// The text of one entry.
+pub(super) fn entry_text(topic: &str, group: &str, filter: &ConsumerFilter) -> String {
+    String::from_utf8_lossy(&fastjson::to_pretty_vec(&data_of(topic, group, filter))).into_owned()
+}
+
 /// The file's text.
 pub(super) fn text(table: &FilterTable) -> Vec<u8> {
     let mut file = FilterFile::default();
     for (topic, groups) in &table.by_topic {
-        let data = groups.iter().map(|(group, filter)| {
-            let data = FilterData {
-                bloom_filter_data: Some(filter.filter.positions.clone()),
-                born_time: filter.filter.born_ms,
-                client_version: filter.version,
-                consumer_group: group.clone(),
-                dead: filter.is_dead(),
-                dead_time: filter.dead_ms,
-                expression: filter.expression.clone(),
-                expression_type: SQL92.to_owned(),
-                topic: topic.clone(),
-            };
-            (group.clone(), data)
-        });
+        let data = groups.iter().map(|(group, filter)| (group.clone(), data_of(topic, group, filter)));
         let filters = TopicFilters { group_filter_data: data.collect(), topic: topic.clone() };
         file.filter_data_by_topic.insert(topic.clone(), filters);
     }
