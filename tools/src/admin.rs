@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use boostermq_remoting::body::{BrokerData, ClusterInfo, TopicRouteData};
 use boostermq_remoting::code::ResponseCode;
-use boostermq_remoting::command::RemotingCommand;
+use boostermq_remoting::command::{OwnedFields, RemotingCommand};
 use boostermq_remoting::fastjson::{self, FastjsonError};
 use boostermq_remoting::header::{DecodeHeader, EncodeHeader, FieldError};
 use boostermq_remoting::names::BrokerId;
@@ -136,6 +136,21 @@ impl Admin {
     {
         let request = RemotingCommand::request(R::ROW.code, header, body);
         Ok(self.client.call(address, request, timeout).await?)
+    }
+
+    /// Asks a server for something it must do, with fields that no declared header has.
+    ///
+    /// # Errors
+    /// As [`Admin::call`].
+    pub async fn call_fields<R: RequestKind>(
+        &self,
+        address: &str,
+        fields: OwnedFields,
+        body: Bytes,
+    ) -> Result<RemotingCommand, AdminError> {
+        let mut request = RemotingCommand::request(R::ROW.code, &NoHeader {}, body);
+        request.fields = fields;
+        succeeded(self.client.call(address, request, CALL_TIMEOUT).await?)
     }
 
     /// Asks a server for something it must do.

@@ -8,12 +8,14 @@ pub mod completion;
 pub mod consumer;
 pub mod direct;
 mod find;
+pub mod groups;
 pub mod options;
 pub mod order_conf;
 pub mod output;
 pub mod print;
 pub mod producer;
 pub mod query;
+pub mod settings;
 pub mod show;
 pub mod targets;
 #[cfg(test)]

@@ -134,7 +134,11 @@ fn doubled(bins: Vec<Vec<&str>>, spread: impl Fn(&str) -> usize) -> Vec<Vec<&str
         let run = bin.iter().rev().take_while(|key| is_high(key) == last).count();
         let (before, run) = bin.split_at(bin.len() - run);
         let (mut lows, mut highs): (Vec<&str>, Vec<&str>) = before.iter().rev().partition(|key| !is_high(key));
-        if last { highs.extend(run) } else { lows.extend(run) }
+        if last {
+            highs.extend(run)
+        } else {
+            lows.extend(run)
+        }
         low.push(lows);
         high.push(highs);
     }

@@ -8,6 +8,7 @@ use boostermq_remoting::message::Message;
 use boostermq_remoting::message::tags::java_string_hash;
 
 use crate::print::{self, PROPERTY_BUCKETS};
+use crate::producer::Sent;
 
 /// Where bodies are saved to be looked at, as upstream does.
 const BODY_FOLDER: &str = "/tmp/rocketmq/msgbodys";
@@ -40,6 +41,17 @@ pub fn message_text(message: &Message, broker_name: Option<&str>) -> String {
         message.flag,
         properties_text(message),
         body.join(", "),
+    )
+}
+
+/// What became of a message that was sent to `topic`, as Java prints it.
+#[must_use]
+pub fn sent_text(topic: &str, sent: &Sent) -> String {
+    let Sent { status, broker_name, queue_id, queue_offset, message_id, offset_message_id } = sent;
+    format!(
+        "SendResult [sendStatus={status}, msgId={message_id}, offsetMsgId={offset_message_id}, \
+         messageQueue=MessageQueue [topic={topic}, brokerName={broker_name}, queueId={queue_id}], \
+         queueOffset={queue_offset}, recallHandle=null]"
     )
 }
 

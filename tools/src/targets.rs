@@ -112,9 +112,8 @@ pub async fn headed(arguments: &Arguments, session: &mut Session<'_>) -> anyhow:
     };
     let mut masters: Vec<&str> = brokers.iter().map(|broker| admin::master(broker).unwrap_or(NO_MASTER)).collect();
     print::string_order(&mut masters);
-    brokers.sort_by_key(|broker| {
-        masters.iter().position(|master| *master == admin::master(broker).unwrap_or(NO_MASTER))
-    });
+    brokers
+        .sort_by_key(|broker| masters.iter().position(|master| *master == admin::master(broker).unwrap_or(NO_MASTER)));
     let mut headed = Vec::new();
     for broker in brokers {
         let master = admin::master(broker);

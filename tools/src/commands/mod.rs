@@ -2,23 +2,71 @@
 
 use crate::command::SubCommand;
 
+pub mod broker;
 pub mod cluster;
+pub mod consumer;
+pub mod group;
 pub mod message;
+pub mod name_server;
 pub mod own;
 pub mod topic;
 
 /// Every command, in the order in which upstream lists them.
 pub const ALL: &[&dyn SubCommand] = &[
     &topic::UpdateTopic,
+    &topic::UpdateTopicList,
     &topic::DeleteTopic,
+    &group::UpdateSubGroup,
+    &group::UpdateSubGroupList,
+    &group::SetConsumeMode,
+    &group::DeleteSubGroup,
+    &broker::UpdateBrokerConfig,
+    &topic::UpdateTopicPerm,
     &topic::TopicRoute,
+    &topic::TopicStatus,
+    &topic::TopicClusterList,
+    &broker::AddBroker,
+    &broker::RemoveBroker,
+    &broker::ResetMasterFlushOffset,
+    &broker::BrokerStatus,
     &message::QueryMsgById,
     &message::QueryMsgByKey,
     &message::QueryMsgByUniqueKey,
+    &broker::SendMsgStatus,
+    &broker::BrokerConsumeStats,
+    &consumer::ProducerConnection,
+    &consumer::ConsumerConnection,
+    &consumer::ConsumerProgress,
+    &consumer::ConsumerStatus,
+    &consumer::Producer,
     &cluster::ClusterList,
     &topic::TopicList,
+    &name_server::UpdateKvConfig,
+    &name_server::DeleteKvConfig,
+    &name_server::WipeWritePerm,
+    &name_server::AddWritePerm,
+    &topic::UpdateOrderConf,
+    &broker::CleanExpiredCq,
+    &broker::DeleteExpiredCommitLog,
+    &broker::CleanUnusedTopic,
+    &consumer::StartMonitoring,
+    &consumer::StatsAll,
+    &topic::AllocateMq,
+    &name_server::GetNamesrvConfig,
+    &name_server::UpdateNamesrvConfig,
+    &broker::GetBrokerConfig,
+    &group::GetConsumerConfig,
     &message::SendMessage,
     &message::ConsumeMessage,
+    &topic::UpdateStaticTopic,
+    &topic::RemappingStaticTopic,
+    &broker::HaStatus,
+    &broker::GetBrokerEpoch,
+    &broker::GetColdDataFlowCtrInfo,
+    &broker::UpdateColdDataFlowCtrGroupConfig,
+    &broker::RemoveColdDataFlowCtrGroupConfig,
+    &broker::SetCommitLogReadAheadMode,
+    &broker::SwitchTimerEngine,
 ];
 
 /// Commands that upstream does not have.

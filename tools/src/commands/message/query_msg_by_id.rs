@@ -122,17 +122,6 @@ async fn resend(session: &mut Session<'_>, cluster: Option<&str>, topic: &str, i
     };
     let producer = Producer::new(&session.admin, RESEND_GROUP.to_owned());
     let sent = producer.send(outgoing, Target::Any).await?;
-    write!(
-        session.out,
-        "SendResult [sendStatus={}, msgId={}, offsetMsgId={}, messageQueue=MessageQueue [topic={}, brokerName={}, \
-         queueId={}], queueOffset={}, recallHandle=null]",
-        sent.status,
-        sent.message_id,
-        sent.offset_message_id,
-        message.topic,
-        sent.broker_name,
-        sent.queue_id,
-        sent.queue_offset
-    )?;
+    write!(session.out, "{}", show::sent_text(&message.topic, &sent))?;
     Ok(())
 }

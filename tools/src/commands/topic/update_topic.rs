@@ -55,7 +55,7 @@ impl SubCommand for UpdateTopic {
 }
 
 /// Changes of attributes, `+name=value` and `-name`, in the order they were given: name with its sign, and value.
-type Changes = Vec<(String, String)>;
+pub(super) type Changes = Vec<(String, String)>;
 
 async fn update(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let topic = topic(arguments)?;
@@ -119,7 +119,7 @@ fn changes(text: &str) -> anyhow::Result<Changes> {
     Ok(changes)
 }
 
-fn header(topic: &TopicConfig, changes: &Changes) -> anyhow::Result<CreateTopicRequestHeader> {
+pub(super) fn header(topic: &TopicConfig, changes: &Changes) -> anyhow::Result<CreateTopicRequestHeader> {
     let mut attributes = String::new();
     for (name, value) in changes {
         let separator = if attributes.is_empty() { "" } else { "," };
@@ -155,7 +155,7 @@ async fn cluster_setting(admin: &Admin, cluster: &str, queues: i32) -> anyhow::R
 }
 
 /// The topic as Java prints it.
-fn topic_text(topic: &TopicConfig, changes: Changes) -> String {
+pub(super) fn topic_text(topic: &TopicConfig, changes: Changes) -> String {
     format!(
         "TopicConfig [topicName={}, readQueueNums={}, writeQueueNums={}, perm={}, topicFilterType={}, \
          topicSysFlag={}, order={}, attributes={}]",

@@ -1,0 +1,48 @@
+//! `updateTopicList`: makes or changes the topics that stand in a file.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use boostermq_remoting::body::{CreateTopicListRequestBody, TopicConfig};
+use boostermq_remoting::fastjson;
+use boostermq_remoting::request::NoHeader;
+use boostermq_remoting::request::topic::UpdateAndCreateTopicList;
+use bytes::Bytes;
+
+use crate::command::{Session, commands};
+use crate::options::{Arguments, CommandOption};
+use crate::targets::{self, Members};
+
+const OPTIONS: &[CommandOption] = &[
+    CommandOption::one_of("b", "brokerAddr", "create topic to which broker"),
+    CommandOption::one_of("c", "clusterName", "create topic to which cluster"),
+    CommandOption::required(
+        "f",
+        "filename",
+        "Path to a file with list of org.apache.rocketmq.common.TopicConfig in json format",
+    ),
+];
+
+commands! {
+    /// Makes or changes the topics of a file.
+    UpdateTopicList = "updateTopicList", "create or update topic in batch", OPTIONS, update;
+}
+
+async fn update(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
+    let file = arguments.required("f")?;
+    if !Path::new(file).exists() {
+        session.fail();
+        return Ok(writeln!(session.out, "the file path {file} does not exists")?);
+    }
+    let text = std::fs::read(file).with_context(|| format!("{file} cannot be read"))?;
+    let topics: Vec<TopicConfig> = fastjson::from_slice(&text)
+        .map_err(|error| anyhow!("{file} must hold a JSON list of topics as exportMetadata writes them: {error}"))?;
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let Some(brokers) = targets::brokers(arguments, session, Members::Masters).await? else { return Ok(()) };
+    let done =
+        |address: &str| format!("submit batch of topic config to {address} success, please check the result later.");
+    let body = Bytes::from(fastjson::to_vec(&CreateTopicListRequestBody { topic_config_list: topics }));
+    targets::tell::<UpdateAndCreateTopicList>(session, &brokers, &NoHeader {}, body, done).await
+}

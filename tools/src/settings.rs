@@ -1,0 +1,64 @@
+//! Settings of servers as they travel and are shown: a line for each.
+
+use std::io::{self, Write};
+
+use anyhow::bail;
+use boostermq_remoting::properties_file::Properties;
+use bytes::Bytes;
+
+use crate::print;
+
+/// Prints settings as upstream does, in the order of its table.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn print(out: &mut dyn Write, settings: &Properties) -> io::Result<()> {
+    for key in print::properties_order(settings.iter().map(|(key, _)| key)) {
+        writeln!(out, "{key:<50}=  {}", settings.get(key).unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// The body that sets one key.
+///
+/// # Errors
+/// When key or value would set more than that.
+pub fn body(key: &str, value: &str) -> anyhow::Result<Bytes> {
+    if key.is_empty() || key.contains(['\n', '\r', '=']) || value.contains(['\n', '\r']) {
+        bail!("a key must be one word and a value one line: {key:?}, {value:?}");
+    }
+    let mut settings = Properties::new();
+    settings.insert(key, value);
+    Ok(Bytes::from(settings.to_file_text()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{golden, printed};
+
+    #[test]
+    fn settings_come_in_upstreams_order() {
+        for name in ["getNamesrvConfig", "getBrokerConfig"] {
+            let text = golden(name);
+            let lines: Vec<&str> = text.lines().filter(|line| line.contains("=  ")).collect();
+            // A server sends its keys sorted.
+            let mut pairs: Vec<(&str, &str)> = lines.iter().map(|line| line.split_once("=  ").unwrap()).collect();
+            pairs.sort_unstable();
+            let mut settings = Properties::new();
+            for (key, value) in pairs {
+                settings.insert(key.trim(), value);
+            }
+            let shown = printed(|out| print(out, &settings));
+            assert_eq!(shown.lines().collect::<Vec<_>>(), lines, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_setting_only() {
+        assert_eq!(body("a", "b c").unwrap(), "a=b c\n");
+        for (key, value) in [("", "b"), ("a\nb", "c"), ("a", "b\nc"), ("a=b", "c")] {
+            assert!(body(key, value).is_err(), "{key:?} {value:?}");
+        }
+    }
+}
