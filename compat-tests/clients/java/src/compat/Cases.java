@@ -52,6 +52,8 @@ public final class Cases {
         RetryCases.register(suite);
         TimerCases.register(suite);
         GroupCases.register(suite);
+        ResetCases.register(suite);
+        ScopeCases.register(suite);
         SendCases.register(suite);
         TransactionCases.register(suite);
         ReplyCases.register(suite);

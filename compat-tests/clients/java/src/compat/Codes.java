@@ -9,6 +9,8 @@ final class Codes {
     static final int UPDATE_CONSUMER_OFFSET = 15;
     static final int UPDATE_AND_CREATE_TOPIC = 17;
     static final int GET_ALL_TOPIC_CONFIG = 21;
+    static final int UPDATE_BROKER_CONFIG = 25;
+    static final int GET_BROKER_CONFIG = 26;
     static final int SEARCH_OFFSET_BY_TIMESTAMP = 29;
     static final int GET_MAX_OFFSET = 30;
     static final int GET_MIN_OFFSET = 31;
@@ -29,9 +31,12 @@ final class Codes {
     static final int GET_ALL_SUBSCRIPTIONGROUP_CONFIG = 201;
     static final int WIPE_WRITE_PERM_OF_BROKER = 205;
     static final int GET_ALL_TOPIC_LIST_FROM_NAMESERVER = 206;
+    static final int DELETE_SUBSCRIPTIONGROUP = 207;
     static final int DELETE_TOPIC_IN_BROKER = 215;
+    static final int INVOKE_BROKER_TO_RESET_OFFSET = 222;
     static final int GET_CONSUMER_RUNNING_INFO = 307;
     static final int SEND_MESSAGE_V2 = 310;
+    static final int CLONE_GROUP_OFFSET = 314;
     static final int SEND_BATCH_MESSAGE = 320;
     static final int ADD_WRITE_PERM_OF_BROKER = 327;
     static final int LITE_PULL_MESSAGE = 361;

@@ -35,7 +35,7 @@ final class RestartCases {
         suite.add("N05", alone, RestartCases::oneOfTwoNameServersGone);
         suite.add("P20", alone, RestartCases::restartUnderConsumers);
         suite.add("M09", alone, RestartCases::killAfterCommit);
-        suite.add("K01", alone, RestartCases::killUnderLoad);
+        suite.add("C01", alone, RestartCases::killUnderLoad);
         suite.add("S04", alone, RestartCases::noAutomaticCreation);
     }
 

@@ -8,21 +8,29 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.compression.CompressionType;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.remoting.protocol.admin.ConsumeStats;
+import org.apache.rocketmq.remoting.protocol.admin.OffsetWrapper;
 import org.apache.rocketmq.remoting.protocol.body.CMResult;
 import org.apache.rocketmq.remoting.protocol.body.ClusterInfo;
+import org.apache.rocketmq.remoting.protocol.body.Connection;
 import org.apache.rocketmq.remoting.protocol.body.ConsumeMessageDirectlyResult;
 import org.apache.rocketmq.remoting.protocol.body.ConsumerConnection;
 import org.apache.rocketmq.remoting.protocol.body.ConsumerRunningInfo;
 import org.apache.rocketmq.remoting.protocol.body.KVTable;
+import org.apache.rocketmq.remoting.protocol.body.ProducerConnection;
+import org.apache.rocketmq.remoting.protocol.body.QueueTimeSpan;
 import org.apache.rocketmq.remoting.protocol.body.SubscriptionGroupWrapper;
 import org.apache.rocketmq.remoting.protocol.body.TopicConfigSerializeWrapper;
 import org.apache.rocketmq.remoting.protocol.route.TopicRouteData;
@@ -35,13 +43,16 @@ public final class AdminCases {
 
     public static void register(Suite suite) {
         suite.add("A07", AdminCases::clusterAndRoutes);
-        suite.add("A10", AdminCases::topicsAndGroups);
-        suite.add("A11", AdminCases::searchByAdmin);
-        suite.add("A12", AdminCases::keyValues);
-        suite.add("A13", AdminCases::consumerDiagnosis);
-        suite.add("A14", AdminCases::consumeOneNow);
-        suite.add("S23", AdminCases::otherCompressions);
-        suite.add("M16", AdminCases::heartbeatV2);
+        suite.add("L04", AdminCases::topicsAndGroups);
+        suite.add("L05", AdminCases::searchByAdmin);
+        suite.add("N06", AdminCases::keyValues);
+        suite.add("M22", AdminCases::consumerDiagnosis);
+        suite.add("M23", AdminCases::consumeOneNow);
+        suite.add("S27", AdminCases::otherCompressions);
+        suite.add("M24", AdminCases::heartbeatV2);
+        suite.add("M10", AdminCases::groupsAsTheyAre);
+        suite.add("M25", AdminCases::membersThatDiffer);
+        suite.add("B06", AdminCases::gatheredSends);
     }
 
     private static DefaultMQAdminExt admin() throws Exception {
@@ -179,5 +190,99 @@ public final class AdminCases {
         }
         producer().send(new Message(topic, bytes("x")));
         eventually(80, "consumed", () -> received.stream().map(Env::text).collect(Collectors.toList()).equals(List.of("x")));
+    }
+
+    private static void groupsAsTheyAre() throws Exception {
+        DefaultMQAdminExt admin = admin();
+        String topic = topic(2);
+        String group = group();
+        DefaultMQPushConsumer consumer = pushConsumer(group);
+        List<MessageExt> received = consume(consumer, topic, "*");
+        DefaultMQProducer sender = new DefaultMQProducer(name("P"));
+        sender.setNamesrvAddr(namesrv);
+        sender.setInstanceName(name("i"));
+        own(sender::shutdown);
+        sender.start();
+        for (int i = 0; i < 8; i++) {
+            sender.send(new Message(topic, bytes("m" + i)));
+        }
+        eventually(80, "consumed", () -> received.size() == 8);
+        consumer.getDefaultMQPushConsumerImpl().persistConsumerOffset();
+        ConsumeStats[] progress = new ConsumeStats[1];
+        eventually(20, "all is committed", () -> {
+            progress[0] = admin.examineConsumeStats(group, topic);
+            return progress[0].computeTotalDiff() == 0;
+        });
+        same(8L, progress[0].getOffsetTable().values().stream().mapToLong(OffsetWrapper::getConsumerOffset).sum(), "offsets of the group");
+        same(8L, progress[0].getOffsetTable().values().stream().mapToLong(OffsetWrapper::getBrokerOffset).sum(), "ends of the queues");
+
+        ConsumerConnection members = admin.examineConsumerConnectionInfo(group);
+        String client = consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().getClientId();
+        same(List.of(client), members.getConnectionSet().stream().map(Connection::getClientId).collect(Collectors.toList()), "members");
+        same("*", members.getSubscriptionTable().get(topic).getSubString(), "subscription");
+        ProducerConnection senders = admin.examineProducerConnectionInfo(sender.getProducerGroup(), topic);
+        same(List.of(sender.getDefaultMQProducerImpl().getMqClientFactory().getClientId()),
+            senders.getConnectionSet().stream().map(Connection::getClientId).collect(Collectors.toList()), "producers");
+
+        same(Set.of(group), admin.queryTopicConsumeByWho(topic).getGroupList(), "who consumes the topic");
+        check(admin.queryTopicsByConsumer(group).getTopicList().contains(topic), "what the group consumes");
+        Map<String, Map<MessageQueue, Long>> held = admin.getConsumeStatus(topic, group, "");
+        same(Set.of(client), held.keySet(), "who tells its offsets");
+        same(8L, held.get(client).values().stream().mapToLong(Long::longValue).sum(), "offsets that the member holds");
+        List<QueueTimeSpan> spans = admin.queryConsumeTimeSpan(topic, group);
+        same(2, spans.size(), "queues with times");
+        for (QueueTimeSpan span : spans) {
+            same(span.getMaxTimeStamp(), span.getConsumeTimeStamp(), "consumed up to the last message");
+            same(0L, span.getDelayTime(), "nothing waits");
+        }
+    }
+
+    /** Two members that do not subscribe alike: whatever a broker says of it, both go on. */
+    private static void membersThatDiffer() throws Exception {
+        DefaultMQAdminExt admin = admin();
+        String topic = topic(1);
+        String group = group();
+        DefaultMQPushConsumer one = pushConsumer(group);
+        consume(one, topic, "A");
+        DefaultMQPushConsumer other = pushConsumer(group);
+        consume(other, topic, "B");
+        eventually(80, "both are members", () -> admin.examineConsumerConnectionInfo(group).getConnectionSet().size() == 2);
+        for (DefaultMQPushConsumer consumer : List.of(one, other)) {
+            check(consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().sendHeartbeatToAllBrokerWithLock(), "heartbeat");
+        }
+        same(2, admin.examineConsumerConnectionInfo(group).getConnectionSet().size(), "members");
+        same(1L, admin.examineConsumerConnectionInfo(group).getSubscriptionTable().keySet().stream().filter(topic::equals).count(), "subscription");
+    }
+
+    private static void gatheredSends() throws Exception {
+        String topic = topic(2);
+        DefaultMQProducer gathering = new DefaultMQProducer(name("P"));
+        gathering.setNamesrvAddr(namesrv);
+        gathering.setInstanceName(name("i"));
+        gathering.setAutoBatch(true);
+        own(gathering::shutdown);
+        gathering.start();
+        List<SendResult> results = new CopyOnWriteArrayList<>();
+        List<Throwable> errors = new CopyOnWriteArrayList<>();
+        for (int i = 0; i < 50; i++) {
+            gathering.send(new Message(topic, "tag", "key" + i, bytes("m" + i)), new SendCallback() {
+                @Override
+                public void onSuccess(SendResult result) {
+                    results.add(result);
+                }
+
+                @Override
+                public void onException(Throwable error) {
+                    errors.add(error);
+                }
+            });
+        }
+        eventually(30, "every callback", () -> results.size() + errors.size() == 50);
+        same(List.of(), errors, "errors");
+        same(50L, results.stream().map(SendResult::getOffsetMsgId).distinct().count(), "ids");
+        List<MessageExt> received = consume(pushConsumer(group()), topic, "*");
+        eventually(80, "all consumed", () -> received.size() >= 50);
+        same(50L, received.stream().map(Env::text).distinct().count(), "messages");
+        same(50, received.size(), "deliveries");
     }
 }
