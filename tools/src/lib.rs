@@ -7,6 +7,7 @@ pub mod commands;
 pub mod completion;
 pub mod consumer;
 pub mod direct;
+mod doctor;
 mod find;
 pub mod groups;
 pub mod options;

@@ -1,9 +1,12 @@
 //! Commands that upstream does not have: what they do stands in modules of their own.
 
 use crate::command::commands;
-use crate::find;
+use crate::{doctor, find};
 
 commands! {
+    /// Says why a group is behind.
+    Doctor = "doctor", "Say why a consumer group is behind, with the evidence, and what to do.", doctor::OPTIONS,
+        doctor::doctor, has_tables;
     /// Shows the whole life of a message.
     Find = "find", "Find a message by key or id over all topics, and show its whole life.", find::OPTIONS, find::find,
         has_tables, words = "KEY";
