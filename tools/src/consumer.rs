@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use boostermq_remoting::body::{TopicConfig, TopicRouteData};
+use boostermq_remoting::body::{MessageQueue, TopicConfig, TopicRouteData};
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::message::Message;
 use boostermq_remoting::message::property_name;
@@ -24,6 +24,8 @@ use bytes::Bytes;
 use crate::admin::{self, Admin};
 use crate::print::{self, DEFAULT_BUCKETS};
 
+/// The expression that takes every message.
+pub const EVERYTHING: &str = "*";
 /// Group of tools that name none.
 pub const TOOLS_GROUP: &str = "TOOLS_CONSUMER";
 /// Longest body that is shown, in bytes, after decompression.
@@ -54,10 +56,21 @@ impl fmt::Display for Queue {
 impl Queue {
     /// Java's hash of it.
     fn java_hash(&self) -> i32 {
-        let step = |hash: i32, next: i32| hash.wrapping_mul(31).wrapping_add(next);
-        let broker = step(1, java_string_hash(&self.broker_name));
-        step(step(broker, self.queue_id.to_wire()), java_string_hash(self.topic.as_str()))
+        queue_hash(self.topic.as_str(), &self.broker_name, self.queue_id.to_wire())
     }
+}
+
+/// Java's hash of a queue.
+fn queue_hash(topic: &str, broker_name: &str, queue_id: i32) -> i32 {
+    let step = |hash: i32, next: i32| hash.wrapping_mul(31).wrapping_add(next);
+    step(step(step(1, java_string_hash(broker_name)), queue_id), java_string_hash(topic))
+}
+
+/// Puts queues into the order in which a Java map gives them out.
+pub fn queue_order<T>(queues: &mut [(MessageQueue, T)]) {
+    print::hash_order(queues, DEFAULT_BUCKETS, |(queue, _)| {
+        queue_hash(&queue.topic, &queue.broker_name, queue.queue_id)
+    });
 }
 
 /// What a pull brought.
@@ -188,6 +201,21 @@ pub async fn pull(
     offset: QueueOffset,
     count: i64,
 ) -> anyhow::Result<Pulled> {
+    pull_matching(admin, group, queue, offset, count, EVERYTHING).await
+}
+
+/// As [`pull`], only what has one of the tags of an expression such as `TagA || TagB`.
+///
+/// # Errors
+/// As [`pull`].
+pub async fn pull_matching(
+    admin: &Admin,
+    group: &str,
+    queue: &Queue,
+    offset: QueueOffset,
+    count: i64,
+    expression: &str,
+) -> anyhow::Result<Pulled> {
     let header = PullMessageRequestHeader {
         consumer_group: Cow::Owned(group.to_owned()),
         topic: Cow::Owned(queue.topic.as_str().to_owned()),
@@ -197,7 +225,7 @@ pub async fn pull(
         sys_flag: pull_flag::SUBSCRIPTION,
         commit_offset: Some(0),
         suspend_timeout_millis: Some(20_000),
-        subscription: Some(Cow::Borrowed("*")),
+        subscription: Some(Cow::Owned(expression.to_owned())),
         sub_version: Some(0),
         expression_type: Some(Cow::Borrowed("TAG")),
         max_msg_bytes: Some(i32::MAX),
@@ -214,6 +242,11 @@ pub async fn pull(
     };
     let place: PullMessageResponseHeader = admin::read_header(&queue.address, &answer)?;
     let mut messages = if status == PullStatus::Found { messages(&answer.body)? } else { Vec::new() };
+    // Brokers compare hashes only.
+    let tags: Vec<&str> = expression.split("||").map(str::trim).filter(|tag| !tag.is_empty()).collect();
+    if !tags.is_empty() && !tags.contains(&EVERYTHING) {
+        messages.retain(|message| message.tags().is_some_and(|tag| tags.contains(&tag)));
+    }
     for message in &mut messages {
         message.properties.insert(property_name::MIN_OFFSET, place.min_offset.to_string());
         message.properties.insert(property_name::MAX_OFFSET, place.max_offset.to_string());

@@ -84,10 +84,14 @@ pub struct Producer<'a> {
     ids: UniqueIdSource,
 }
 
-struct Queue {
-    broker_name: String,
+/// A queue that may be sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Name of the broker.
+    pub broker_name: String,
+    /// Number of the queue.
+    pub queue_id: i32,
     address: String,
-    queue_id: i32,
 }
 
 impl<'a> Producer<'a> {
@@ -103,17 +107,8 @@ impl<'a> Producer<'a> {
     /// # Errors
     /// When the message breaks a rule, no queue can be found, or no broker stores it.
     pub async fn send(&self, mut message: Outgoing, target: Target<'_>) -> anyhow::Result<Sent> {
-        Topic::check(&message.topic)?;
-        if message.body.is_empty() {
-            bail!("the body of the message is empty: give some text with -p");
-        }
-        if message.properties.get(property_name::UNIQ_KEY).is_none() {
-            message.properties.insert(property_name::UNIQ_KEY, self.ids.next(now_ms()).to_string());
-        }
-        if message.properties.get(property_name::WAIT).is_none() {
-            message.properties.insert(property_name::WAIT, "true");
-        }
-        let queues = self.queues(&message.topic, target).await?;
+        self.complete(&mut message)?;
+        let queues = self.places(&message.topic, target).await?;
         let sys_flag = shrink(&mut message)?;
         let body = Bytes::from(std::mem::take(&mut message.body));
         // Which queue a single message begins with is left to chance, so that many commands fill all queues.
@@ -137,12 +132,38 @@ impl<'a> Producer<'a> {
         }
     }
 
+    /// Sends a message to one queue, once.
+    ///
+    /// # Errors
+    /// When the message breaks a rule, or the broker does not store it.
+    pub async fn send_to(&self, mut message: Outgoing, place: &Place) -> anyhow::Result<Sent> {
+        self.complete(&mut message)?;
+        let sys_flag = shrink(&mut message)?;
+        let body = Bytes::from(std::mem::take(&mut message.body));
+        Ok(self.attempt(&message, sys_flag, body, place).await?)
+    }
+
+    /// Checks a message, and adds what every message carries.
+    fn complete(&self, message: &mut Outgoing) -> anyhow::Result<()> {
+        Topic::check(&message.topic)?;
+        if message.body.is_empty() {
+            bail!("the body of the message is empty: give some text with -p");
+        }
+        if message.properties.get(property_name::UNIQ_KEY).is_none() {
+            message.properties.insert(property_name::UNIQ_KEY, self.ids.next(now_ms()).to_string());
+        }
+        if message.properties.get(property_name::WAIT).is_none() {
+            message.properties.insert(property_name::WAIT, "true");
+        }
+        Ok(())
+    }
+
     async fn attempt(
         &self,
         message: &Outgoing,
         sys_flag: SysFlag,
         body: Bytes,
-        queue: &Queue,
+        queue: &Place,
     ) -> Result<Sent, AdminError> {
         let header = SendMessageRequestHeader {
             producer_group: Cow::Owned(self.group.clone()),
@@ -179,8 +200,11 @@ impl<'a> Producer<'a> {
         })
     }
 
-    /// The queues that may be sent to.
-    async fn queues(&self, topic: &str, target: Target<'_>) -> anyhow::Result<Vec<Queue>> {
+    /// The queues that may be sent to, those of one broker after each other.
+    ///
+    /// # Errors
+    /// When nobody knows the topic or the broker.
+    pub async fn places(&self, topic: &str, target: Target<'_>) -> anyhow::Result<Vec<Place>> {
         let (route, limit) = match self.admin.route(topic).await {
             Ok(route) => (route, i32::MAX),
             Err(error) if error.is(ResponseCode::TOPIC_NOT_EXIST) => match self.admin.route(DEFAULT_TOPIC).await {
@@ -195,7 +219,7 @@ impl<'a> Producer<'a> {
         match target {
             Target::Any => Ok(all),
             Target::Broker(name) => {
-                let on_broker: Vec<Queue> = all.into_iter().filter(|queue| queue.broker_name == name).collect();
+                let on_broker: Vec<Place> = all.into_iter().filter(|queue| queue.broker_name == name).collect();
                 if on_broker.is_empty() {
                     bail!("The broker[{name}] not exist, or the topic has no queue on it: see topicRoute");
                 }
@@ -206,18 +230,18 @@ impl<'a> Producer<'a> {
                 let Some(address) = broker.and_then(admin::master) else {
                     bail!("The broker[{name}] not exist: see clusterList");
                 };
-                Ok(vec![Queue { broker_name: name.to_owned(), address: address.to_owned(), queue_id }])
+                Ok(vec![Place { broker_name: name.to_owned(), address: address.to_owned(), queue_id }])
             }
         }
     }
 }
 
-fn writable(route: &TopicRouteData, limit: i32) -> Vec<Queue> {
+fn writable(route: &TopicRouteData, limit: i32) -> Vec<Place> {
     let mut queues = Vec::new();
     for data in route.queue_datas.iter().filter(|data| data.perm & TopicConfig::PERM_WRITE != 0) {
         let broker = route.broker_datas.iter().find(|broker| broker.broker_name == data.broker_name);
         let Some(address) = broker.and_then(admin::master) else { continue };
-        queues.extend((0..data.write_queue_nums.min(limit)).map(|queue_id| Queue {
+        queues.extend((0..data.write_queue_nums.min(limit)).map(|queue_id| Place {
             broker_name: data.broker_name.clone(),
             address: address.to_owned(),
             queue_id,
