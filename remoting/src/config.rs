@@ -15,16 +15,20 @@ use arc_swap::ArcSwap;
 
 use crate::properties_file::Properties;
 
+mod change;
 mod machine;
 mod net;
 pub mod reasons;
 #[cfg(test)]
 mod tests;
 mod values;
+mod write_back;
 
+pub use change::{Change, ChangeRefusal};
 pub use machine::Machine;
 pub use net::{ClientConfig, ServerConfig};
 pub use values::{ByteSize, Days, Hours, Millis, Minutes, Percent, Seconds, Secret, Setting};
+pub use write_back::write_back;
 
 /// What setting a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub struct ConfigRow {
     pub range: Option<RangeInclusive<i64>>,
     /// What setting it does.
     pub effect: Effect,
+    /// The value is a path, an address, a name or other free text.
+    pub is_free_text: bool,
 }
 
 impl ConfigRow {
@@ -179,6 +185,10 @@ pub enum Outcome {
     AfterRestart,
     /// The key is accepted for compatibility and does nothing; why.
     NoEffect(&'static str),
+    /// The key has that value already, and could not be given another.
+    Unchanged,
+    /// The key holds a path, an address, a name or other free text that is read at start only; no request changes it.
+    AtStartOnly,
     /// No such key.
     UnknownKey,
 }
@@ -253,7 +263,12 @@ pub trait Config: Clone + Default {
                 *self = changed;
                 Outcome::Applied
             }
-            Effect::Restart | Effect::Refused(_) => Outcome::AfterRestart,
+            Effect::Refused(_) => Outcome::Unchanged,
+            // A key that is read at start may stand otherwise in the file already: only there it shows what changes.
+            Effect::Restart if !row.is_free_text => Outcome::AfterRestart,
+            _ if self.value_text(key).as_deref() == Some(value.trim()) => Outcome::Unchanged,
+            _ if row.is_free_text => Outcome::AtStartOnly,
+            Effect::Restart => Outcome::AfterRestart,
             Effect::Inert(why) => Outcome::NoEffect(why),
         })
     }
@@ -454,6 +469,7 @@ macro_rules! config {
                     kind: <$type as $crate::config::Setting>::kind(),
                     range: None$(.or(Some($range)))?.or_else(<$type as $crate::config::Setting>::limits),
                     effect: $crate::config::Effect::$effect$(($why))?,
+                    is_free_text: <$type as $crate::config::Setting>::IS_FREE_TEXT,
                 },)*];
                 $($(rows.extend(<$section_type as $crate::config::Config>::rows());)*)?
                 rows

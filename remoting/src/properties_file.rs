@@ -131,11 +131,19 @@ impl Properties {
         self.values.is_empty()
     }
 
-    /// `key=value` lines sorted by key, nothing escaped: the body in which upstream answers
-    /// GET_BROKER_CONFIG and GET_NAMESRV_CONFIG, and which mqadmin reads.
+    /// `key=value` lines sorted by key: the body in which GET_BROKER_CONFIG and GET_NAMESRV_CONFIG are answered, and which
+    /// mqadmin reads. What its reader would take for something else is escaped, which upstream leaves out: backslashes, blanks
+    /// that lead a value, line ends. Letters beyond ASCII stay as they are.
     #[must_use]
     pub fn to_wire_text(&self) -> String {
-        self.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
+        let mut text = String::new();
+        for (key, value) in self.iter() {
+            escape(key, true, is_wire_plain, &mut text);
+            text.push('=');
+            escape(value, false, is_wire_plain, &mut text);
+            text.push('\n');
+        }
+        text
     }
 
     /// The text for a file: what [`Properties::parse`] and Java's reader turn back into the same entries. Letters
@@ -144,13 +152,88 @@ impl Properties {
     pub fn to_file_text(&self) -> String {
         let mut text = String::new();
         for (key, value) in self.iter() {
-            escape(key, true, &mut text);
-            text.push('=');
-            escape(value, false, &mut text);
-            text.push('\n');
+            write_entry(key, value, &mut text);
         }
         text
     }
+}
+
+/// `text`, a file, with these keys set: the lines of a key that stands there are replaced, other keys are appended, all else stays
+/// byte for byte. No key may be given twice.
+#[must_use]
+pub fn edited(text: &[u8], changes: &[(String, String)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 64);
+    let mut written = vec![false; changes.len()];
+    let mut lines = raw_lines(text).peekable();
+    while let Some(line) = lines.next() {
+        let mut entry = line.to_vec();
+        if !is_remark(line) {
+            while goes_on(&entry)
+                && let Some(more) = lines.next()
+            {
+                entry.extend_from_slice(more);
+            }
+            let change = key_of(&entry).and_then(|key| changes.iter().position(|(changed, _)| *changed == key));
+            if let Some(at) = change
+                && let (Some((key, value)), Some(written)) = (changes.get(at), written.get_mut(at))
+            {
+                // Of a key that stands there more than once the last entry counts: they all become the same.
+                *written = true;
+                let mut line = String::new();
+                write_entry(key, value, &mut line);
+                out.extend_from_slice(line.as_bytes());
+                continue;
+            }
+        }
+        out.extend_from_slice(&entry);
+    }
+    let missing = changes.iter().zip(written).filter(|(_, written)| !written);
+    for ((key, value), _) in missing {
+        if out.last().is_some_and(|last| *last != b'\n') {
+            out.push(b'\n');
+        }
+        let mut line = String::new();
+        write_entry(key, value, &mut line);
+        out.extend_from_slice(line.as_bytes());
+    }
+    out
+}
+
+/// Lines with their ends.
+fn raw_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = match rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            Some(at) if rest.get(at..at + 2) == Some(b"\r\n") => at + 2,
+            Some(at) => at + 1,
+            None => rest.len(),
+        };
+        let (line, after) = rest.split_at(end);
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// True for a comment and for a line of blanks: neither can be continued.
+fn is_remark(line: &[u8]) -> bool {
+    let first = without_end(line).iter().find(|byte| !is_blank(char::from(**byte)));
+    first.is_none_or(|first| matches!(first, b'#' | b'!'))
+}
+
+/// True for a line that ends with a backslash which is not escaped.
+fn goes_on(line: &[u8]) -> bool {
+    without_end(line).iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+/// The key of an entry; `None` for one that cannot be read.
+fn key_of(entry: &[u8]) -> Option<String> {
+    let read = Properties::parse("", entry).ok()?;
+    read.iter().next().map(|(key, _)| key.to_owned())
 }
 
 const fn is_blank(letter: char) -> bool {
@@ -240,7 +323,24 @@ fn four_digits(letters: &mut std::str::Chars<'_>) -> Option<u32> {
     (0..4).try_fold(0, |number, _| Some(number * 16 + letters.next()?.to_digit(16)?))
 }
 
-fn escape(text: &str, is_key: bool, out: &mut String) {
+/// One line of a file.
+fn write_entry(key: &str, value: &str, out: &mut String) {
+    escape(key, true, is_file_plain, out);
+    out.push('=');
+    escape(value, false, is_file_plain, out);
+    out.push('\n');
+}
+
+/// Java reads files as Latin-1.
+fn is_file_plain(letter: char) -> bool {
+    matches!(letter, ' '..='~')
+}
+
+fn is_wire_plain(letter: char) -> bool {
+    !letter.is_control()
+}
+
+fn escape(text: &str, is_key: bool, is_plain: fn(char) -> bool, out: &mut String) {
     for (index, letter) in text.chars().enumerate() {
         match letter {
             '\t' => out.push_str("\\t"),
@@ -253,7 +353,7 @@ fn escape(text: &str, is_key: bool, out: &mut String) {
                 out.push('\\');
                 out.push(letter);
             }
-            ' '..='~' => out.push(letter),
+            _ if is_plain(letter) => out.push(letter),
             _ => letter.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04X}"))),
         }
     }

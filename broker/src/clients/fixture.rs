@@ -43,7 +43,8 @@ impl TestBroker {
         Self::start_in(self.dir, keys).await
     }
 
-    /// Starts a broker whose store is in a folder that may hold one already.
+    /// Starts a broker whose store is in a folder that may hold one already; a `broker.conf` there is the file that it was started
+    /// with.
     pub(crate) async fn start_in(dir: tempfile::TempDir, keys: &[(&str, &str)]) -> Self {
         Self::start_by(Arc::new(SystemClock), dir, keys).await
     }
@@ -61,7 +62,10 @@ impl TestBroker {
                 namesrv_addr: None,
                 rocketmq_home: None,
             };
-            let mut given = Properties::new();
+            let file = dir.path().join("broker.conf");
+            let text = std::fs::read(&file).ok();
+            let source = if text.is_some() { file.display().to_string() } else { String::new() };
+            let mut given = Properties::parse(&source, &text.unwrap_or_default()).unwrap();
             let small = [
                 ("bindAddress", "127.0.0.1"),
                 ("brokerName", "broker-t"),
@@ -83,6 +87,11 @@ impl TestBroker {
             }
         }
         panic!("no free ports");
+    }
+
+    /// The folder of its store and its configuration file.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Its parts.

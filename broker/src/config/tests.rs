@@ -157,7 +157,9 @@ fn a_change_at_run_time_is_noted_for_the_file() {
     let mut settings = read("brokerName=broker-a");
     assert_eq!(settings.update("brokerPermission", "4"), Ok(Outcome::Applied));
     assert_eq!(settings.update("fileReservedTime", "24"), Ok(Outcome::Applied));
-    assert_eq!(settings.update("listenPort", "1234"), Ok(Outcome::AfterRestart));
+    assert_eq!(settings.update("listenPort", "1234"), Ok(Outcome::AtStartOnly));
+    assert_eq!(settings.update("listenPort", "10911"), Ok(Outcome::Unchanged));
+    assert_eq!(settings.update("flushIntervalCommitLog", "250"), Ok(Outcome::AfterRestart));
     assert_eq!(settings.update("noSuchKey", "1"), Ok(Outcome::UnknownKey));
     assert!(matches!(settings.update("popPollingSize", "1"), Ok(Outcome::NoEffect(_))));
     assert!(settings.update("brokerPermission", "write").is_err());
@@ -165,7 +167,7 @@ fn a_change_at_run_time_is_noted_for_the_file() {
     assert_eq!(settings.broker.server.listen_port, 10911);
     assert_eq!(
         settings.given.to_file_text(),
-        "brokerName=broker-a\nbrokerPermission=4\nfileReservedTime=24\nlistenPort=1234\n"
+        "brokerName=broker-a\nbrokerPermission=4\nfileReservedTime=24\nflushIntervalCommitLog=250\n"
     );
 }
 
@@ -195,7 +197,6 @@ const AWAITED: &[&str] = &[
     "flushConsumerOffsetInterval",
     "consumerOffsetUpdateVersionStep",
     "delayOffsetUpdateVersionStep",
-    "useServerSideResetOffset",
     "enableBroadcastOffsetStore",
     "broadcastOffsetExpireSecond",
     "broadcastOffsetExpireMaxSecond",

@@ -25,9 +25,15 @@ async fn a_request_changes_live_settings_and_the_file_and_nothing_else() {
     let world = World::new(|_| {}).await;
     let file = world.folder.path().join("namesrv.conf");
     std::fs::write(&file, "# ours\nlistenPort=9876\nfuture=x\n").unwrap();
-    assert_eq!(update(&world, "enableTopicList=false\nnoSuchKey=1\nserverWorkerThreads=4\n").await.0, 0);
+    let (code, remark) = update(&world, "enableTopicList=false\nnoSuchKey=1\nserverWorkerThreads=4\n").await;
+    assert_eq!(code, 0);
+    assert!(
+        remark.starts_with("not known and passed over: noSuchKey; serverWorkerThreads does nothing here"),
+        "{remark}"
+    );
     assert_eq!(value(&world, "enableTopicList").await, "false");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "enableTopicList=false\nfuture=x\nlistenPort=9876\n");
+    let expected = "# ours\nlistenPort=9876\nfuture=x\nenableTopicList=false\nserverWorkerThreads=4\n";
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), expected);
     let backup = world.folder.path().join("namesrv.conf.bak");
     assert_eq!(std::fs::read_to_string(&backup).unwrap(), "# ours\nlistenPort=9876\nfuture=x\n");
     let before = std::fs::read_to_string(&file).unwrap();
@@ -40,12 +46,18 @@ async fn a_request_changes_live_settings_and_the_file_and_nothing_else() {
         ("rocketmqHome=/", 16),
         ("enableAllTopicList=false\nlistenPort=1", 16),
         ("enableAllTopicList=false\nsupportActingMaster=maybe\\u000alistenPort=1", 29),
+        ("noSuchKey=1", 29),
+        ("scanNotActiveBrokerInterval=0", 29),
         ("a=\\uZZZZ", 1),
     ] {
         assert_eq!(update(&world, text).await.0, code, "{text:?}");
     }
     assert_eq!(value(&world, "enableAllTopicList").await, "true");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    let (code, remark) = update(&world, "scanNotActiveBrokerInterval=9000").await;
+    assert_eq!((code, remark.as_str()), (0, "from the next start on: scanNotActiveBrokerInterval"));
+    assert_eq!(value(&world, "scanNotActiveBrokerInterval").await, "5000");
+    assert!(std::fs::read_to_string(&file).unwrap().ends_with("scanNotActiveBrokerInterval=9000\n"));
 }
 
 #[tokio::test]

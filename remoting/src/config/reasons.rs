@@ -21,12 +21,11 @@ absent! {
     HA = "replication";
     LAGGARD = "switch that stops groups which lag behind";
     LITE = "lite topics";
-    LMQ = "light queues";
+    LMQ = "statistics of light queues";
     METRICS = "metrics exporter";
     MULTI_PATH = "commit log spread over several folders";
     PLUGIN = "plug-ins around the message store";
     POP = "pop consumption";
-    RECORD_CRC = "checksum over whole records";
     REGISTRATION = "partial registration: each one carries all topics";
     STATIC_SUBSCRIPTION = "static subscriptions";
     STATIC_TOPIC = "static topics";

@@ -106,7 +106,7 @@ fn only_live_keys_change_at_run_time() {
     let mut config = KioskConfig::default();
     assert_eq!(config.update("shelfBoards", " 4 "), Ok(Outcome::Applied));
     assert_eq!(config.shelf.boards, 4);
-    assert_eq!(config.update("kioskName", "Corner"), Ok(Outcome::AfterRestart));
+    assert_eq!(config.update("kioskName", "Corner"), Ok(Outcome::AtStartOnly));
     assert_eq!(config.name.as_str(), "");
     assert_eq!(config.update("cellarBottles", "4"), Ok(Outcome::NoEffect(WHY)));
     assert_eq!(config.update("weather", "fine"), Ok(Outcome::UnknownKey));

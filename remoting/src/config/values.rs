@@ -13,6 +13,9 @@ use crate::names::{BrokerId, BrokerName, ClusterName};
 
 /// A type that a key of a configuration may have.
 pub trait Setting: Sized {
+    /// A path, an address, a name or other free text: no request changes a key of this type unless it takes effect at once.
+    const IS_FREE_TEXT: bool = false;
+
     /// What a right value looks like, to end the sentence "expected …".
     fn kind() -> String;
     /// Reads the text of a key, already trimmed. `None` when it is not a value of this type.
@@ -42,8 +45,9 @@ impl Setting for bool {
 }
 
 macro_rules! integers {
-    ($($type:ty, $kind:literal, $limits:expr;)*) => { $(
+    ($($type:ty, $kind:literal, $limits:expr, $is_address:literal;)*) => { $(
         impl Setting for $type {
+            const IS_FREE_TEXT: bool = $is_address;
             fn kind() -> String {
                 $kind.into()
             }
@@ -63,11 +67,11 @@ macro_rules! integers {
     )* };
 }
 integers! {
-    u16, "a port", Some(0..=65_535);
-    u32, "a whole number", Some(0..=i64::MAX);
-    u64, "a whole number", Some(0..=i64::MAX);
-    i32, "a whole number", None;
-    i64, "a whole number", None;
+    u16, "a port", Some(0..=65_535), true;
+    u32, "a whole number", Some(0..=i64::MAX), false;
+    u64, "a whole number", Some(0..=i64::MAX), false;
+    i32, "a whole number", None, false;
+    i64, "a whole number", None, false;
 }
 
 impl Setting for f64 {
@@ -89,6 +93,7 @@ impl Setting for f64 {
 }
 
 impl Setting for String {
+    const IS_FREE_TEXT: bool = true;
     fn kind() -> String {
         "a text".into()
     }
@@ -102,6 +107,7 @@ impl Setting for String {
 
 /// `None` while the key is absent or its value empty.
 impl Setting for Option<String> {
+    const IS_FREE_TEXT: bool = true;
     fn kind() -> String {
         String::kind()
     }
@@ -115,6 +121,7 @@ impl Setting for Option<String> {
 
 /// Empty until `resolve` fills it.
 impl Setting for PathBuf {
+    const IS_FREE_TEXT: bool = true;
     fn kind() -> String {
         "a path".into()
     }
@@ -127,6 +134,7 @@ impl Setting for PathBuf {
 }
 
 impl Setting for IpAddr {
+    const IS_FREE_TEXT: bool = true;
     fn kind() -> String {
         "an IP address such as 0.0.0.0".into()
     }
@@ -142,6 +150,7 @@ macro_rules! name_settings {
     ($($type:ty)*) => { $(
         /// Empty until `resolve` fills it.
         impl Setting for $type {
+            const IS_FREE_TEXT: bool = true;
             fn kind() -> String {
                 "a name".into()
             }
@@ -283,6 +292,7 @@ impl fmt::Debug for Secret {
 }
 
 impl Setting for Secret {
+    const IS_FREE_TEXT: bool = true;
     fn kind() -> String {
         String::kind()
     }

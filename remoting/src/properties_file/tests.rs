@@ -65,7 +65,7 @@ fn wire_text_is_sorted_and_plain() {
     let mut properties = Properties::new();
     properties.insert("storePathRootDir", "C:\\a b");
     properties.insert("brokerName", "é");
-    assert_eq!(properties.to_wire_text(), "brokerName=é\nstorePathRootDir=C:\\a b\n");
+    assert_eq!(properties.to_wire_text(), "brokerName=é\nstorePathRootDir=C:\\\\a b\n");
     assert_eq!(properties.to_file_text(), "brokerName=\\u00E9\nstorePathRootDir=C:\\\\a b\n");
     assert_eq!(properties.remove("brokerName").as_deref(), Some("é"));
     assert_eq!(properties.len(), 1);
@@ -100,4 +100,42 @@ proptest! {
         let read: BTreeMap<_, _> = entries(&text).into_iter().collect();
         prop_assert_eq!(read, pairs);
     }
+}
+
+#[test]
+fn what_is_shown_is_read_back_and_never_becomes_another_key() {
+    let mut properties = Properties::new();
+    for (key, value) in [("path", r"C:\data"), ("lead", "  x "), ("evil", "1\nlistenPort=2"), ("a b=c", "é")] {
+        properties.insert(key, value);
+    }
+    let text = properties.to_wire_text();
+    assert_eq!(text.lines().count(), 4, "{text}");
+    let read = Properties::parse("", text.as_bytes()).unwrap();
+    assert!(read.iter().eq(properties.iter()), "{text}");
+}
+
+#[test]
+fn a_file_is_edited_where_its_keys_stand() {
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    for (text, key, value, expected) in [
+        ("", "a", "1", "a=1\n"),
+        ("a=0", "a", "1", "a=1\n"),
+        ("a=0\n# a=0\n\nb=2\n", "a", "1", "a=1\n# a=0\n\nb=2\n"),
+        ("b=2", "a", "1", "b=2\na=1\n"),
+        ("  a : 0\r\nb=2\r\n", "a", "1", "a=1\nb=2\r\n"),
+        ("a=0\\\n  more\nb=2\n", "a", "1", "a=1\nb=2\n"),
+        ("b=x\\\na=0\n", "a", "1", "b=x\\\na=0\na=1\n"),
+        ("# x\\\na=0\n", "a", "1", "# x\\\na=1\n"),
+        ("a=0\nb=2\na=3\n", "a", "1", "a=1\nb=2\na=1\n"),
+        ("\\u0061=0\n", "a", "1", "a=1\n"),
+        ("bad=\\u12\n", "a", "é", "bad=\\u12\na=\\u00E9\n"),
+        ("a=0\rb=2", "a", "1", "a=1\nb=2"),
+        ("a", "a", "1", "a=1\n"),
+        ("ab=0\n", "a", "1", "ab=0\na=1\n"),
+    ] {
+        let found = edited(text.as_bytes(), &[pair(key, value)]);
+        assert_eq!(String::from_utf8(found).unwrap(), expected, "{text:?}");
+    }
+    let latin = b"name=\xe9\na=0\n";
+    assert_eq!(edited(latin, &[pair("a", "1")]), b"name=\xe9\na=1\n");
 }
