@@ -52,6 +52,8 @@ const NOT_SENDABLE: [&str; 7] = [
     "OFFSET_MOVED_EVENT",
     WHEEL_TOPIC,
 ];
+/// Records of pops, which belong to brokers: a stranger's would give out messages again, or never.
+const REVIVE_TOPIC_PREFIX: &str = "rmq_sys_REVIVE_LOG_";
 
 /// What a connection keeps for its sends.
 pub(crate) struct SendSession {
@@ -706,7 +708,7 @@ pub(super) fn topic_to_send(
     sender: SocketAddr,
 ) -> Result<(Topic, Arc<TopicConfig>, bool), ResponseError> {
     let topic = Topic::parse(&header.topic).map_err(response_error::invalid_name)?;
-    if NOT_SENDABLE.contains(&topic.as_str()) {
+    if NOT_SENDABLE.contains(&topic.as_str()) || topic.as_str().starts_with(REVIVE_TOPIC_PREFIX) {
         return Err(response_error::no_permission(format!("Sending message to topic[{topic}] is forbidden.")));
     }
     let known = broker.topics.find(topic.as_str());

@@ -10,6 +10,11 @@ use super::workspace_dir;
 /// What a difference may be about.
 const AREAS: [&str; 6] = ["name server", "broker", "store", "configuration", "process", "mqadmin"];
 
+/// What may have been decided about an oddity of upstream's.
+const STANCES: [&str; 3] = ["kept", "mended", "later"];
+/// How many oddities there are to decide.
+const ODDITIES: u32 = 24;
+
 /// The tolerated differences.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +23,8 @@ pub struct Differences {
     difference: Vec<Difference>,
     #[serde(default)]
     failing_case: Vec<FailingCase>,
+    #[serde(default)]
+    oddity: Vec<Oddity>,
 }
 
 /// What people may notice; no case needs to fail for it.
@@ -36,6 +43,16 @@ struct FailingCase {
     case: String,
     #[serde(default)]
     module: Option<String>,
+    reason: String,
+}
+
+/// What upstream surprises people with, and what was decided about it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Oddity {
+    number: u32,
+    what: String,
+    stance: String,
     reason: String,
 }
 
@@ -77,6 +94,13 @@ impl Differences {
             let before = self.failing_case.iter().take(position);
             ensure!(!before.into_iter().any(is_same), "case {case} stands here twice");
         }
+        for (position, Oddity { number, what, stance, reason }) in self.oddity.iter().enumerate() {
+            ensure!((1..=ODDITIES).contains(number), "there is no oddity {number}");
+            ensure!(STANCES.contains(&stance.as_str()), "{stance:?} of oddity {number} is none of {STANCES:?}");
+            ensure!(!what.trim().is_empty() && !reason.trim().is_empty(), "oddity {number} has an empty text");
+            let mut before = self.oddity.iter().take(position);
+            ensure!(before.all(|other| other.number != *number), "oddity {number} stands here twice");
+        }
         Ok(())
     }
 
@@ -99,6 +123,8 @@ mod tests {
         for area in AREAS {
             assert!(differences.difference.iter().any(|difference| difference.area == area), "nothing about {area}");
         }
+        let decided: BTreeSet<u32> = differences.oddity.iter().map(|oddity| oddity.number).collect();
+        assert_eq!(decided, (1..=ODDITIES).collect(), "each oddity is decided");
     }
 
     #[test]
@@ -122,6 +148,9 @@ mod tests {
             format!("[[difference]]\narea = '{area}'\nwhat = '{what}'\nreason = '{reason}'\n")
         };
         let case = |case: &str, rest: &str| format!("[[failing_case]]\ncase = '{case}'\n{rest}\n");
+        let oddity = |number: u32, stance: &str, reason: &str| {
+            format!("[[oddity]]\nnumber = {number}\nwhat = 'w'\nstance = '{stance}'\nreason = '{reason}'\n")
+        };
         for (text, expected) in [
             (difference("brokers", "w", "r"), "none of the areas"),
             (difference("broker", " ", "r"), "does not say what"),
@@ -133,6 +162,10 @@ mod tests {
             (case("S1", "reason = ' '"), "no reason is given for case S1"),
             (case("S1", "reason = 'r'\nmodule = ''"), "empty module"),
             (case("S1", "reason = 'r'") + &case("S1", "reason = 'q'\nmodule = 'go'"), "case S1 stands here twice"),
+            (oddity(25, "kept", "r"), "no oddity 25"),
+            (oddity(1, "kept well", "r"), "none of"),
+            (oddity(1, "kept", " "), "oddity 1 has an empty text"),
+            (oddity(1, "kept", "r") + &oddity(1, "mended", "q"), "oddity 1 stands here twice"),
         ] {
             let error = format!("{:#}", Differences::parse(&text).unwrap_err());
             assert!(error.contains(expected), "{text}\n{error}");

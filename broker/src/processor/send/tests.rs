@@ -66,6 +66,7 @@ async fn every_refusal_has_its_code_and_says_where_and_whether_to_trace() {
         ("an unknown template", 17, Sending { topic: "New", template: "Nothing", ..plain.clone() }),
         ("no template", 17, Sending { topic: "New", template: "", ..plain.clone() }),
         ("a template that none may inherit", 17, Sending { topic: "New", template: "T", ..plain.clone() }),
+        ("records of pops", 16, Sending { topic: "rmq_sys_REVIVE_LOG_DefaultCluster", ..plain.clone() }),
         ("dead letters of nobody", 17, Sending { topic: "%DLQ%nobody", template: "", ..plain.clone() }),
     ];
     table.extend(NOT_SENDABLE.map(|topic| (topic, 16, Sending { topic, ..plain.clone() })));
