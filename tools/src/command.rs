@@ -4,8 +4,9 @@
 //! Upstream: `SubCommand`.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 use crate::admin::{Admin, AdminError, side_by_side};
 use crate::options::{Arguments, CommandOption};
@@ -18,6 +19,9 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// Status of a command that asks for what is not built, here or in the server that was asked.
 pub const NOT_BUILT: u8 = 3;
+
+/// Time between two looks at the progress of long work.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A command at work.
 pub type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
@@ -95,6 +99,8 @@ pub struct Session<'o> {
     command: &'static dyn SubCommand,
     format: Format,
     status: u8,
+    /// When progress was shown last.
+    shown: Option<Instant>,
 }
 
 impl<'o> Session<'o> {
@@ -107,7 +113,7 @@ impl<'o> Session<'o> {
         out: &'o mut dyn Write,
         err: &'o mut dyn Write,
     ) -> Self {
-        Self { admin, out, err, command, format, status: DONE }
+        Self { admin, out, err, command, format, status: DONE, shown: None }
     }
 
     /// How documents are printed: for a command that asks for more when more is shown.
@@ -164,6 +170,18 @@ impl<'o> Session<'o> {
     pub fn refuse(&mut self) -> anyhow::Result<()> {
         self.fail();
         Ok(self.out.write_all(usage::of(self.command).as_bytes())?)
+    }
+
+    /// Shows how far long work is, where that disturbs nothing: complaints go to a terminal, what is printed does not.
+    pub fn progress(&mut self, done: i64, total: i64, what: &str) {
+        let is_due = self.shown.is_none_or(|shown| shown.elapsed() >= PROGRESS_INTERVAL) || done >= total;
+        if is_due && total > 0 && io::stderr().is_terminal() && !io::stdout().is_terminal() {
+            self.shown = Some(Instant::now());
+            let end = if done >= total { "\n" } else { "" };
+            let percent = done.saturating_mul(100) / total;
+            let _ = write!(self.err, "\r{}: {done} of {total} {what}, {percent}%{end}", self.command.name());
+            let _ = self.err.flush();
+        }
     }
 
     /// The status so far.

@@ -144,10 +144,25 @@ fn readable(topic: &Topic, route: &TopicRouteData) -> Vec<Queue> {
 /// # Errors
 /// When the topic or the broker is unknown.
 pub async fn queue(admin: &Admin, topic: &str, broker_name: &str, queue_id: QueueId) -> anyhow::Result<Queue> {
-    let route = admin.route(topic).await?;
+    queue_by_route(admin, topic, topic, broker_name, queue_id).await
+}
+
+/// The same by the route of another topic: light topics have none of their own.
+///
+/// # Errors
+/// As [`queue`].
+pub async fn queue_by_route(
+    admin: &Admin,
+    topic: &str,
+    route_topic: &str,
+    broker_name: &str,
+    queue_id: QueueId,
+) -> anyhow::Result<Queue> {
+    let route = admin.route(route_topic).await?;
     let broker = route.broker_datas.iter().find(|broker| broker.broker_name == broker_name);
     let address = broker.and_then(admin::any_address);
-    let address = address.ok_or_else(|| anyhow!("The broker[{broker_name}] not exist: see topicRoute -t {topic}"))?;
+    let address =
+        address.ok_or_else(|| anyhow!("The broker[{broker_name}] not exist: see topicRoute -t {route_topic}"))?;
     Ok(Queue {
         topic: Topic::parse(topic)?,
         broker_name: broker_name.to_owned(),

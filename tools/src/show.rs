@@ -63,6 +63,12 @@ pub fn properties_text(message: &Message) -> String {
     print::map_text(entries)
 }
 
+/// True for the name of a charset that UTF-8 covers: bodies are shown in no other.
+#[must_use]
+pub fn is_utf8(charset: &str) -> bool {
+    ["UTF-8", "UTF8", "US-ASCII", "ASCII"].iter().any(|name| name.eq_ignore_ascii_case(charset))
+}
+
 /// Prints messages that were pulled: id, everything, body.
 ///
 /// # Errors

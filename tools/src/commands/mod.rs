@@ -8,6 +8,7 @@ pub mod consumer;
 pub mod group;
 pub mod message;
 pub mod name_server;
+pub mod offset;
 pub mod own;
 pub mod topic;
 
@@ -32,12 +33,17 @@ pub const ALL: &[&dyn SubCommand] = &[
     &message::QueryMsgById,
     &message::QueryMsgByKey,
     &message::QueryMsgByUniqueKey,
+    &message::QueryMsgByOffset,
+    &message::QueryMsgTraceById,
+    &message::PrintMsg,
+    &message::PrintMsgByQueue,
     &broker::SendMsgStatus,
     &broker::BrokerConsumeStats,
     &consumer::ProducerConnection,
     &consumer::ConsumerConnection,
     &consumer::ConsumerProgress,
     &consumer::ConsumerStatus,
+    &offset::CloneGroupOffset,
     &consumer::Producer,
     &cluster::ClusterList,
     &topic::TopicList,
@@ -45,6 +51,8 @@ pub const ALL: &[&dyn SubCommand] = &[
     &name_server::DeleteKvConfig,
     &name_server::WipeWritePerm,
     &name_server::AddWritePerm,
+    &offset::ResetOffsetByTime,
+    &offset::SkipAccumulatedMessage,
     &topic::UpdateOrderConf,
     &broker::CleanExpiredCq,
     &broker::DeleteExpiredCommitLog,
@@ -52,16 +60,20 @@ pub const ALL: &[&dyn SubCommand] = &[
     &consumer::StartMonitoring,
     &consumer::StatsAll,
     &topic::AllocateMq,
+    &message::CheckMsgSendRt,
+    &cluster::ClusterRt,
     &name_server::GetNamesrvConfig,
     &name_server::UpdateNamesrvConfig,
     &broker::GetBrokerConfig,
     &group::GetConsumerConfig,
+    &message::QueryCq,
     &message::SendMessage,
     &message::ConsumeMessage,
     &topic::UpdateStaticTopic,
     &topic::RemappingStaticTopic,
     &broker::HaStatus,
     &broker::GetBrokerEpoch,
+    &message::DumpCompactionLog,
     &broker::GetColdDataFlowCtrInfo,
     &broker::UpdateColdDataFlowCtrGroupConfig,
     &broker::RemoveColdDataFlowCtrGroupConfig,

@@ -1,6 +1,7 @@
 //! `queryMsgById`: shows messages by offset id or unique key, sends them once more, or has a consumer consume them.
 
 use anyhow::bail;
+use boostermq_remoting::message::Message;
 
 use crate::command::{Running, Session, SubCommand};
 use crate::options::{Arguments, CommandOption};
@@ -45,9 +46,7 @@ impl SubCommand for QueryMsgById {
 async fn query(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let (topic, cluster) = (arguments.required("t")?, arguments.text("c"));
     let format = arguments.text("f");
-    if let Some(other) = format.filter(|name| !is_utf8(name)) {
-        bail!("bodies are shown as UTF-8, not as {other}: read the file in which the body is saved");
-    }
+    check_format(format)?;
     for id in arguments.required("i")?.split(',').map(str::trim).filter(|id| !id.is_empty()) {
         if let (Some(group), Some(client_id)) = (arguments.text("g"), arguments.text("d")) {
             push(session, cluster, group, client_id, topic, id).await?;
@@ -62,8 +61,12 @@ async fn query(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resu
     Ok(())
 }
 
-fn is_utf8(charset: &str) -> bool {
-    ["UTF-8", "UTF8", "US-ASCII", "ASCII"].iter().any(|name| name.eq_ignore_ascii_case(charset))
+/// Refuses charsets in which bodies cannot be shown.
+pub(super) fn check_format(charset: Option<&str>) -> anyhow::Result<()> {
+    match charset.filter(|name| !show::is_utf8(name)) {
+        Some(other) => bail!("bodies are shown as UTF-8, not as {other}: read the file in which the body is saved"),
+        None => Ok(()),
+    }
 }
 
 async fn show(
@@ -74,12 +77,17 @@ async fn show(
     shows_body: bool,
 ) -> anyhow::Result<()> {
     let message = query::by_id(&session.admin, topic, cluster, id).await?;
-    let path = show::save_body(&message, 0)?;
-    show::print_labelled(session.out, &message, true, &path)?;
+    print(session, &message, shows_body).await
+}
+
+/// Prints a message, where its body is saved, and what became of it in every group.
+pub(super) async fn print(session: &mut Session<'_>, message: &Message, shows_body: bool) -> anyhow::Result<()> {
+    let path = show::save_body(message, 0)?;
+    show::print_labelled(session.out, message, true, &path)?;
     if shows_body {
         writeln!(session.out, "{:<20} {}", "Message Body:", String::from_utf8_lossy(&message.body))?;
     }
-    match track::tracks(&session.admin, &message).await {
+    match track::tracks(&session.admin, message).await {
         // Upstream ends this without a line feed.
         Ok(tracks) if tracks.is_empty() => write!(session.out, "\n\nWARN: No Consumer")?,
         Ok(tracks) => {
@@ -88,7 +96,7 @@ async fn show(
                 writeln!(session.out, "{track}")?;
             }
         }
-        Err(error) => session.complain(&format_args!("queryMsgById: who consumed it is not known: {error:#}")),
+        Err(error) => session.complain(&format_args!("who consumed it is not known: {error:#}")),
     }
     Ok(())
 }
