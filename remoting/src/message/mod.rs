@@ -8,6 +8,7 @@ pub mod batch;
 pub mod compress;
 pub mod flags;
 pub mod id;
+pub mod light;
 mod owned;
 pub mod properties;
 pub mod property_name;

@@ -14,10 +14,15 @@
 //! This module writes records and reads them in place; it never copies a body except into the record, never
 //! looks into a body, and knows no file. Upstream: `MessageExtEncoder`, `MessageDecoder`, `CommitLog`.
 
+mod checksum;
 mod encode;
 mod parse;
 
-pub use encode::{EncodeError, RecordFields, set_physical_offset, set_queue_offset, set_store_timestamp};
+pub use checksum::LENGTH as CHECKSUM_LENGTH;
+pub use encode::{
+    EncodeError, RecordFields, set_checksum, set_physical_offset, set_properties_length, set_queue_offset,
+    set_store_timestamp,
+};
 pub use parse::{Parsed, Record, RecordError, Records, parse_next};
 
 /// Second word of a record whose topic length takes one byte.

@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::flags::SysFlag;
-use super::super::properties::PROPERTIES_MAX_LENGTH;
+use super::super::properties::{PROPERTIES_MAX_LENGTH, PROPERTY_SEPARATOR, Properties};
+use super::super::property_name::CRC32;
 use super::{
-    MAGIC_V1, MAGIC_V2, RECORD_MIN_LENGTH, TOPIC_MAX_LENGTH_V1, TOPIC_MAX_LENGTH_V2, body_crc, host_length, position,
+    MAGIC_V1, MAGIC_V2, RECORD_MIN_LENGTH, TOPIC_MAX_LENGTH_V1, TOPIC_MAX_LENGTH_V2, body_crc, checksum, host_length,
+    position,
 };
 use crate::names::QueueId;
 use crate::offsets::{PhysicalOffset, QueueOffset};
@@ -82,14 +84,39 @@ impl RecordFields<'_> {
     /// # Errors
     /// [`EncodeError`] when a part does not fit its length field; `out` is as it was.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.encode_with_tail(&[], out)
+    }
+
+    /// As [`RecordFields::encode`], with room for the checksum over the record as its last property, which [`set_checksum`]
+    /// fills when all the rest is known (`enabledAppendPropCRC`). A property of its name goes, and the one before it is
+    /// closed where it is not.
+    ///
+    /// # Errors
+    /// As [`RecordFields::encode`].
+    pub fn encode_with_checksum(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let given = match std::str::from_utf8(self.properties) {
+            Ok(properties) => Properties(properties).without(CRC32),
+            // Not ours to mend: whoever reads the record says so.
+            Err(_) => return self.encode_with_tail(&checksum::ROOM, out),
+        };
+        let fields = RecordFields { properties: given.as_bytes(), ..*self };
+        match given.chars().next_back() {
+            None | Some(PROPERTY_SEPARATOR) => fields.encode_with_tail(&checksum::ROOM, out),
+            Some(_) => fields.encode_with_tail(&checksum::ROOM_AFTER_OPEN, out),
+        }
+    }
+
+    /// Appends the record to `out`, its properties followed by `tail`.
+    fn encode_with_tail(&self, tail: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let (topic, properties) = (self.topic.as_bytes(), self.properties);
         // At most 255, hence the casts to u8 and u16 below keep the value.
         if topic.len() > TOPIC_MAX_LENGTH_V2 {
             return Err(EncodeError::TopicTooLong { length: topic.len() });
         }
-        let too_long = EncodeError::PropertiesTooLong { length: properties.len() };
-        let properties_length = i16::try_from(properties.len()).map_err(|_| too_long)?;
-        let length = self.encoded_len();
+        let properties_length = properties.len() + tail.len();
+        let too_long = EncodeError::PropertiesTooLong { length: properties_length };
+        let properties_length = i16::try_from(properties_length).map_err(|_| too_long)?;
+        let length = self.encoded_len() + tail.len();
         let too_long = EncodeError::RecordTooLong { length };
         let total_size = i32::try_from(length).map_err(|_| too_long)?;
         let is_v2 = topic.len() > TOPIC_MAX_LENGTH_V1;
@@ -128,6 +155,7 @@ impl RecordFields<'_> {
         out.extend_from_slice(topic);
         out.extend_from_slice(&properties_length.to_be_bytes());
         out.extend_from_slice(properties);
+        out.extend_from_slice(tail);
         Ok(())
     }
 }
@@ -172,6 +200,27 @@ pub fn set_store_timestamp(record: &mut [u8], store_timestamp_ms: i64) {
     // Only the lowest byte of the big-endian flag holds the bit that decides how wide the born host is.
     let is_v6 = i32::from(record[position::SYS_FLAG + 3]) & SysFlag::BORN_HOST_V6.0 != 0;
     patch(record, position::BORN_HOST + host_length(is_v6), store_timestamp_ms);
+}
+
+/// Writes both lengths of a record whose properties have become longer or shorter: these are the last `properties_length` bytes of it.
+///
+/// # Panics
+/// When `record` is shorter than its properties and their length.
+pub fn set_properties_length(record: &mut [u8], properties_length: u16) {
+    let length = record.len();
+    // A record's length fits an i32, as whoever changed it has seen to.
+    record[..4].copy_from_slice(&(length as u32).to_be_bytes());
+    let at = length - usize::from(properties_length) - 2;
+    record[at..at + 2].copy_from_slice(&properties_length.to_be_bytes());
+}
+
+/// Writes the checksum into a record that [`RecordFields::encode_with_checksum`] made and of which nothing changes any more.
+///
+/// # Panics
+/// When `record` is shorter than the checksum.
+pub fn set_checksum(record: &mut [u8]) {
+    let (covered, tail) = record.split_at_mut(record.len() - checksum::LENGTH);
+    checksum::write(checksum::of(covered), tail);
 }
 
 fn patch(record: &mut [u8], at: usize, value: i64) {

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::super::flags::SysFlag;
 use super::super::properties::Properties;
-use super::{BLANK_MAGIC, MAGIC_V1, MAGIC_V2, RECORD_MIN_LENGTH, RecordFields, RecordVersion, body_crc, position};
+use super::{
+    BLANK_MAGIC, MAGIC_V1, MAGIC_V2, RECORD_MIN_LENGTH, RecordFields, RecordVersion, body_crc, checksum, position,
+};
 use crate::names::QueueId;
 use crate::offsets::{PhysicalOffset, QueueOffset};
 
@@ -144,6 +146,18 @@ pub enum RecordError {
         /// CRC-32 of the body as it is.
         computed: u32,
     },
+    /// The record is not the one that was written.
+    #[error(
+        "record of {total_size} bytes has checksum {stored} as its last property but gives {computed}: the record is damaged"
+    )]
+    Checksum {
+        /// Bytes of the record.
+        total_size: u32,
+        /// Checksum in the record.
+        stored: u64,
+        /// Checksum of the record as it is.
+        computed: u32,
+    },
 }
 
 impl RecordError {
@@ -155,7 +169,8 @@ impl RecordError {
             Self::QueueId { total_size, .. }
             | Self::Port { total_size, .. }
             | Self::NotUtf8 { total_size, .. }
-            | Self::BodyCrc { total_size, .. } => Some(total_size),
+            | Self::BodyCrc { total_size, .. }
+            | Self::Checksum { total_size, .. } => Some(total_size),
             _ => None,
         }
     }
@@ -379,6 +394,20 @@ impl<'a> Record<'a> {
             return Ok(());
         }
         Err(RecordError::BodyCrc { total_size: self.total_size(), stored: self.body_crc, computed })
+    }
+
+    /// Compares the whole record with the checksum that is its last property, or, where it has none, the body with its CRC-32.
+    ///
+    /// # Errors
+    /// [`RecordError::Checksum`] or [`RecordError::BodyCrc`] when they differ.
+    pub fn check_checksum(&self) -> Result<(), RecordError> {
+        let Some(stored) = checksum::read(self.properties.as_bytes()) else { return self.check_body_crc() };
+        let covered = self.bytes.len().saturating_sub(checksum::LENGTH);
+        let computed = checksum::of(self.bytes.get(..covered).unwrap_or_default());
+        if u64::from(computed) == stored {
+            return Ok(());
+        }
+        Err(RecordError::Checksum { total_size: self.total_size(), stored, computed })
     }
 
     /// What a new record with the same content is made of.

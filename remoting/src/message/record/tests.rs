@@ -3,6 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use proptest::prelude::*;
 
 use super::super::flags::SysFlag;
+use super::super::properties::PROPERTIES_MAX_LENGTH;
 use super::*;
 use crate::names::QueueId;
 use crate::offsets::{PhysicalOffset, QueueOffset};
@@ -11,6 +12,21 @@ use crate::offsets::{PhysicalOffset, QueueOffset};
 const GOLDEN_V1: &str = "00000068 daa320a7 58932aac 00000001 00000000 0000000000000002 0000000000000000 00000000 \
     0000018bcfe56800 7f000001 00009c40 0000018bcfe56801 7f000001 00002a9f 00000000 0000000000000000 \
     00000002 6869 01 54 000a 5441475301 5461674102";
+
+/// A record with checksum, as a RocketMQ 5.5.0 broker with `enabledAppendPropCRC=true` wrote it.
+const GOLDEN_CHECKSUM: &str = "0000011ddaa320a77f19206200000003000000000000000000000000000000000000000000000000000001a20649bf037f00 \
+    00010000edde000001a20649c1967f0000010000597f00000000000000000000000000000006706c61696e3006506172656e \
+    7400b64d53475f524547494f4e0144656661756c74526567696f6e02554e49515f4b45590146443030303030303030303030 \
+    3030303030303030303030303030303030303232334646314442443136413637314531443646433030303002434c55535445 \
+    520144656661756c74436c757374657202544147530154616741024b455953016b2d706c61696e3002574149540174727565 \
+    0254524143455f4f4e0174727565025f5f435243333223013435363835303531333102";
+
+/// The same, of a batch.
+const GOLDEN_CHECKSUM_IN_BATCH: &str = "000000dfdaa320a7759dc2be0000000200000000000000000000000100000000000009cc00000000000001a2065371517f00 \
+    00010000acf6000001a2065371547f0000010000597f0000000000000000000000000000000662617463683006506172656e \
+    7400784b455953016b2d62617463683002554e49515f4b455901464430303030303030303030303030303030303030303030 \
+    3030303030303032314142313144424431364136373145423839353130303037025741495401747275650254414753015461 \
+    6741025f5f435243333223013739363531333438373102";
 
 fn unhex(hex: &str) -> Vec<u8> {
     let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
@@ -175,6 +191,74 @@ fn a_changed_body_is_found() {
     let mut bytes = encoded(&RecordFields { body: b"", ..fields() });
     bytes[8..12].fill(0xFF);
     assert_eq!(Record::parse(&bytes).unwrap().check_body_crc(), Ok(()));
+}
+
+#[test]
+fn checksums_are_those_of_java() {
+    for golden in [GOLDEN_CHECKSUM, GOLDEN_CHECKSUM_IN_BATCH] {
+        let bytes = unhex(golden);
+        let record = Record::parse(&bytes).unwrap();
+        assert_eq!(record.check_checksum(), Ok(()));
+        let fields = record.to_fields();
+        let mut again = Vec::new();
+        // The checksum that is there goes, and does not stand twice.
+        fields.encode_with_checksum(&mut again).unwrap();
+        assert_eq!(again.len(), bytes.len());
+        set_queue_offset(&mut again, record.queue_offset());
+        set_physical_offset(&mut again, record.physical_offset());
+        set_store_timestamp(&mut again, record.store_timestamp());
+        set_checksum(&mut again);
+        assert_eq!(again, bytes);
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            let found = Record::parse(&damaged).and_then(|record| record.check_checksum());
+            // Without its name or its separators it is no checksum any more, and the body is sound.
+            let is_frame = at >= bytes.len() - CHECKSUM_LENGTH && !(bytes.len() - 11..bytes.len() - 1).contains(&at);
+            assert_eq!(found.is_ok(), is_frame, "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_checksum_follows_whatever_properties_there_are() {
+    let long_topic = "x".repeat(200);
+    for (topic, properties, before) in [
+        ("T", "", ""),
+        ("T", "a\x01b\x02", "a\x01b\x02"),
+        ("T", "a\x01b", "a\x01b\x02"),
+        ("T", "__CRC32#\x011234567890\x02a\x01b\x02", "a\x01b\x02"),
+        ("T", "a\x01b\x02__CRC32#\x01x", "a\x01b\x02"),
+        (long_topic.as_str(), "a\x01b\x02", "a\x01b\x02"),
+    ] {
+        let mut bytes = Vec::new();
+        let fields = RecordFields { topic, properties: properties.as_bytes(), ..fields() };
+        fields.encode_with_checksum(&mut bytes).unwrap();
+        set_checksum(&mut bytes);
+        let record = Record::parse(&bytes).unwrap();
+        assert_eq!(record.check_checksum(), Ok(()), "{properties:?}");
+        let text = record.properties().as_str();
+        assert_eq!(text.len(), before.len() + CHECKSUM_LENGTH, "{properties:?}");
+        assert!(text.starts_with(&format!("{before}__CRC32#\x01")), "{text:?}");
+        assert_eq!(record.version() == RecordVersion::V2, topic.len() > 127);
+    }
+    let properties = format!("a\x01{}\x02", "v".repeat(PROPERTIES_MAX_LENGTH - 3));
+    let fields = RecordFields { properties: properties.as_bytes(), ..fields() };
+    let mut bytes = Vec::new();
+    let error = fields.encode_with_checksum(&mut bytes).unwrap_err();
+    assert_eq!(error, EncodeError::PropertiesTooLong { length: PROPERTIES_MAX_LENGTH + CHECKSUM_LENGTH });
+    assert!(bytes.is_empty());
+    assert!(fields.encode(&mut bytes).is_ok());
+}
+
+#[test]
+fn properties_can_grow_behind() {
+    let mut bytes = encoded(&fields());
+    bytes.extend_from_slice(b"a\x01b\x02");
+    let length = fields().properties.len() as u16 + 4;
+    set_properties_length(&mut bytes, length);
+    let record = Record::parse(&bytes).unwrap();
+    assert_eq!(record.properties().as_str(), "TAGS\x01TagA\x02a\x01b\x02");
 }
 
 #[test]
