@@ -21,6 +21,7 @@ pub mod show;
 pub mod targets;
 #[cfg(test)]
 mod tests;
+mod top;
 pub mod track;
 pub mod usage;
 mod watch;

@@ -82,4 +82,4 @@ pub const ALL: &[&dyn SubCommand] = &[
 ];
 
 /// Commands that upstream does not have.
-pub const OWN: &[&dyn SubCommand] = &[&own::Doctor, &own::Find];
+pub const OWN: &[&dyn SubCommand] = &[&own::Doctor, &own::Find, &own::Top];

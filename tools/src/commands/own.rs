@@ -1,7 +1,7 @@
 //! Commands that upstream does not have: what they do stands in modules of their own.
 
 use crate::command::commands;
-use crate::{doctor, find};
+use crate::{doctor, find, top};
 
 commands! {
     /// Says why a group is behind.
@@ -10,4 +10,6 @@ commands! {
     /// Shows the whole life of a message.
     Find = "find", "Find a message by key or id over all topics, and show its whole life.", find::OPTIONS, find::find,
         has_tables, words = "KEY";
+    /// Shows brokers, topics and groups on one screen.
+    Top = "top", "Show brokers, topics and groups on a screen that goes on by itself.", top::OPTIONS, top::top, has_tables;
 }

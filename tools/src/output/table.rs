@@ -123,8 +123,13 @@ impl Table {
 
     /// Adds a row: one cell for each column of the style, in its order.
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
-        debug_assert_eq!(N, self.style.columns.len(), "cells of a row in {}", self.style.name);
-        self.rows.push(cells.into());
+        self.cells_row(cells.into());
+    }
+
+    /// Adds a row whose cells were made somewhere else.
+    pub fn cells_row(&mut self, cells: Vec<Cell>) {
+        debug_assert_eq!(cells.len(), self.style.columns.len(), "cells of a row in {}", self.style.name);
+        self.rows.push(cells);
     }
 
     /// True without rows.
