@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::clients::{Consumers, Producers, QueueLocks};
+use crate::cold_reads::ColdReads;
 use crate::config::Settings;
 use crate::filter::ConsumerFilters;
 use crate::long_polling::PullHolds;
@@ -96,6 +97,7 @@ pub(crate) struct Broker {
     pub(crate) timer: Option<Timer>,
     pub(crate) transactions: Transactions,
     pub(crate) registration: Registration,
+    pub(crate) cold_reads: Arc<ColdReads>,
     pub(crate) stats: BrokerStats,
     pub(crate) unique_ids: UniqueIdSource,
     pub(crate) router: Router<Broker>,
@@ -178,6 +180,9 @@ impl Broker {
             tokio::task::spawn_blocking(move || MessageStore::open(options, clock)).await??
         };
         store.set_arrival_listener(arrivals.clone());
+        if !settings.store.data_read_ahead_enable {
+            store.set_read_ahead(false);
+        }
         let config = settings.store.store_path_root_dir.join("config");
         let limits = Limits {
             body: settings.store.max_message_size.0 as usize,
@@ -211,6 +216,7 @@ impl Broker {
             timer,
             schedule: DelaySchedule::load(&config, &store.options().delay_levels)?,
             registration,
+            cold_reads: Arc::default(),
             stats: BrokerStats::new(clock.now_ms(), &settings.read().broker),
             unique_ids: UniqueIdSource::new(identity.address.ip(), std::process::id()),
             router: crate::routes::routes(),

@@ -548,10 +548,10 @@ boostermq_remoting::config! {
         cold_ctr_strategy_enable: bool = false, "coldCtrStrategyEnable", Inert(COLD);
         /// Adapts them by a PID controller.
         use_pid_cold_ctr_strategy: bool = true, "usePIDColdCtrStrategy", Inert(COLD);
-        /// Old data that one group may read.
-        cg_cold_read_threshold: ByteSize = ByteSize::mib(3), "cgColdReadThreshold", Inert(COLD);
-        /// Old data that all groups may read.
-        global_cold_read_threshold: ByteSize = ByteSize::mib(100), "globalColdReadThreshold", Inert(COLD);
+        /// Old messages that one group may read in five seconds, with coldDataFlowControlEnable.
+        cg_cold_read_threshold: ByteSize = ByteSize::mib(3), "cgColdReadThreshold", Live;
+        /// Old messages that all groups may read in five seconds, with coldDataFlowControlEnable.
+        global_cold_read_threshold: ByteSize = ByteSize::mib(100), "globalColdReadThreshold", Live;
 
         // Lite topics.
         /// Tells consumers about lite topics with new messages.

@@ -5,6 +5,7 @@ mod broker;
 pub mod check_store;
 mod clients;
 pub mod cluster;
+mod cold_reads;
 pub mod config;
 pub mod filter;
 #[cfg(any(test, feature = "fuzz"))]

@@ -7,6 +7,9 @@ use boostermq_remoting::request::client::{
     CheckClientConfig, ConsumeMessageDirectly, GetAllProducerInfo, GetConsumerConnectionList, GetConsumerListByGroup,
     GetConsumerRunningInfo, GetProducerConnectionList, HeartBeat, LockBatchMq, UnlockBatchMq, UnregisterClient,
 };
+use boostermq_remoting::request::cold_data::{
+    GetColdDataFlowCtrInfo, RemoveColdDataFlowCtrConfig, SetCommitlogReadMode, UpdateColdDataFlowCtrConfig,
+};
 use boostermq_remoting::request::group::{
     DeleteSubscriptiongroup, GetAllSubscriptiongroupConfig, GetSubscriptiongroupConfig, QuerySubscriptionByConsumer,
     QueryTopicsByConsumer, UpdateAndCreateSubscriptiongroup, UpdateAndCreateSubscriptiongroupList,
@@ -34,8 +37,8 @@ use boostermq_remoting::router::{BlockingLimits, Router};
 
 use crate::broker::Broker;
 use crate::processor::admin::{
-    cleaning, client as clients, config, consume_stats, correction, group, offset as moves, queue, replication,
-    runtime, stats, timer, topic,
+    cleaning, client as clients, cold_data, config, consume_stats, correction, group, offset as moves, queue,
+    replication, runtime, stats, timer, topic,
 };
 use crate::processor::{assignment, client, offset, query, recall, relay, reply, send_back};
 use crate::transaction;
@@ -117,6 +120,10 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(ViewBrokerStatsData, stats::view)
         .on(GetTimerCheckPoint, timer::check_point)
         .on(GetTimerMetrics, timer::metrics)
+        .on(UpdateColdDataFlowCtrConfig, cold_data::set_limits)
+        .on(RemoveColdDataFlowCtrConfig, cold_data::remove_limit)
+        .on(GetColdDataFlowCtrInfo, cold_data::show)
+        .on(SetCommitlogReadMode, cold_data::set_read_mode)
         .on(GetAllDelayOffset, replication::delay_offsets)
         .on(GetBrokerHaStatus, replication::status)
         .on(ResetMasterFlushOffset, replication::reset_master_flush_offset)
@@ -134,7 +141,6 @@ pub(crate) fn routes() -> Router<Broker> {
         .refuse("the timer keeps its files; a timer in RocksDB is not built", &[5001])
         .refuse("pop is not built yet", &POP)
         .refuse("lite topics are not built yet", &LITE)
-        .refuse("this part of the operators' desk is not built yet", &OPERATORS)
         .refuse("static topics are not built yet", &[513])
         .refuse("replicas, broker containers and controllers are not built yet", &REPLICAS)
         .refuse("access control is not built yet", &[3001, 3002, 3003, 3004, 3005, 3006, 3007, 3008, 3009, 3010])
@@ -147,7 +153,6 @@ const NAME_SERVER: [i32; 24] = [
 ];
 const POP: [i32; 8] = [200_050, 200_051, 200_052, 200_053, 200_054, 200_055, 200_056, 200_151];
 const LITE: [i32; 10] = [200_070, 200_071, 200_072, 200_073, 200_074, 200_075, 200_076, 200_077, 200_078, 200_079];
-const OPERATORS: [i32; 4] = [2001, 2002, 2003, 2004];
 const REPLICAS: [i32; 20] = [
     902, 903, 906, 1001, 1002, 1003, 1004, 1005, 1006, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015, 1016, 1017, 1018,
 ];

@@ -279,6 +279,8 @@ fn total(item: &Item) -> u64 {
     item.total().max(0).cast_unsigned()
 }
 
+/// Seconds over which reads of old messages are added up (RocketMQ 5.5.0).
+const COLD_WINDOW: u64 = 5;
 /// How often idle statistics are looked for, in seconds.
 const IDLE_LOOK: u64 = 600;
 
@@ -295,6 +297,9 @@ pub(crate) async fn sample(broker: Arc<Broker>) {
             (settings.broker.enable_detail_stat, i64::from(settings.broker.max_stats_idle_time_in_minutes))
         };
         stats.is_detailed.store(is_detailed, Ordering::Relaxed);
+        if second.is_multiple_of(COLD_WINDOW) {
+            broker.cold_reads.end_window(broker.clock.now_ms());
+        }
         if second.is_multiple_of(60) {
             stats.puts.end_minute();
         }

@@ -246,8 +246,8 @@ boostermq_remoting::config! {
         warm_maped_file_enable: bool = false, "warmMapedFileEnable", Inert(MAPPING);
         /// Pages touched between two flushes.
         flush_least_pages_when_warm_maped_file: u32 = 4096, "flushLeastPagesWhenWarmMapedFile", Inert(MAPPING);
-        /// Lets the operating system read ahead.
-        data_read_ahead_enable: bool = true, "dataReadAheadEnable", Inert(MAPPING);
+        /// Lets the operating system read the commit log ahead.
+        data_read_ahead_enable: bool = true, "dataReadAheadEnable", Restart;
         /// Maps old files anew to free their memory.
         mapped_file_swap_enable: bool = true, "mappedFileSwapEnable", Inert(MAPPING);
         /// Age at which a commit-log file is mapped anew in any case.
@@ -472,8 +472,8 @@ boostermq_remoting::config! {
         compaction_thread_num: u32 = 6, "compactionThreadNum", Inert(COMPACTION);
 
         // Cold data.
-        /// Limits how much old data is read.
-        cold_data_flow_control_enable: bool = false, "coldDataFlowControlEnable", Inert(COLD);
+        /// Limits how much groups read of messages that are not in memory any more.
+        cold_data_flow_control_enable: bool = false, "coldDataFlowControlEnable", Live;
         /// Looks which pages are in memory.
         cold_data_scan_enable: bool = false, "coldDataScanEnable", Inert(COLD);
 

@@ -158,6 +158,13 @@ impl MappedFile {
             fadvise(self.file.as_file(), begin, u64::try_from(length).ok().and_then(NonZeroU64::new), Advice::WillNeed);
     }
 
+    /// Lets the system read ahead of what is asked for, or not.
+    pub(crate) fn set_read_ahead(&self, is_ahead: bool) {
+        self.region.advise_order(is_ahead);
+        // Only a hint.
+        let _ = fadvise(self.file.as_file(), 0, None, if is_ahead { Advice::Normal } else { Advice::Random });
+    }
+
     /// For each `chunk` bytes of the file, a multiple of the page size, whether most of it is in memory.
     pub(crate) fn cached(&self, chunk: usize) -> Vec<bool> {
         let pages = self.region.cached_pages(0, self.size());

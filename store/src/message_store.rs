@@ -330,6 +330,13 @@ impl MessageStore {
         offset_by_time::is_in_memory(&self.house.log, &self.house.options, physical_offset)
     }
 
+    /// Lets the system read the files of the log ahead, or not: those that are there now (upstream: `scanFileAndSetReadMode`).
+    pub fn set_read_ahead(&self, is_ahead: bool) {
+        for file in self.house.log.files() {
+            file.set_read_ahead(is_ahead);
+        }
+    }
+
     /// First byte of the log that is there.
     #[must_use]
     pub fn min_physical_offset(&self) -> PhysicalOffset {

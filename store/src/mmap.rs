@@ -31,7 +31,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw, UncheckedAdvice};
+use memmap2::{Advice, MmapOptions, MmapRaw, UncheckedAdvice};
 
 /// Why bytes of an [`AppendRegion`] were not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -232,6 +232,12 @@ impl AppendRegion {
         // which the borrow returned here excludes.
         #[expect(unsafe_code, reason = "lending mapped bytes; see SAFETY")]
         Some(unsafe { std::slice::from_raw_parts(self.map.map.as_ptr().add(position), length) })
+    }
+
+    /// Tells the system whether reading goes on where it began, so that it reads ahead, or leaps about.
+    pub(crate) fn advise_order(&self, is_in_order: bool) {
+        // Only a hint.
+        let _ = self.map.map.advise(if is_in_order { Advice::Normal } else { Advice::Random });
     }
 
     /// Takes the pages of a range out of this process's page tables, so that the system can let go of them; the next look at

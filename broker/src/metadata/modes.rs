@@ -41,6 +41,7 @@ impl RequestModes {
     }
 
     /// What was set for a group and topic.
+    #[cfg(test)]
     pub(crate) fn find(&self, topic: &str, group: &str) -> Option<SetMessageRequestModeRequestBody> {
         self.table.read().message_request_mode_map.get(topic)?.get(group).cloned()
     }

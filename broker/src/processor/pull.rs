@@ -32,6 +32,8 @@ use crate::stats::items::Item;
 const MESSAGES_MAX: i32 = 1024;
 /// Longest a pull is held: clients give up after 30 s.
 const HOLD_MAX: Duration = Duration::from_secs(600);
+/// How long a pull of old messages waits whose group has read its part of them (RocketMQ 5.5.0).
+const OLD_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a connection keeps for its pulls: the group and topic it pulled last, so that the next pull finds them
 /// without a look-up.
@@ -95,6 +97,7 @@ impl PullSession {
         let question = Question::of(incoming);
         match self.check(broker, incoming, is_lite, question) {
             Ok((pull, hold)) => {
+                let Some(pull) = limit_old(broker, incoming.connection, pull, out) else { return };
                 let outcome = pull.read(broker, out);
                 if let Some(outcome) = outcome {
                     // Nothing to read: hold the request, or answer what is.
@@ -403,6 +406,9 @@ impl Pull {
         self.gets.count(&broker.stats, i64::from(outcome.message_count), outcome.total_bytes as i64);
         self.latency.add(millis(took), 1);
         let (group, topic) = (&self.group.group_name, self.topic.as_str());
+        if outcome.cold_bytes > 0 && broker.settings.read().store.cold_data_flow_control_enable {
+            broker.cold_reads.note(group, outcome.cold_bytes as i64, broker.clock.now_ms());
+        }
         broker.offsets.note_pulled(group, topic, self.queue_id, outcome.next_begin_offset.0);
         self.answer(broker, outcome, out);
         None
@@ -453,6 +459,40 @@ impl Pull {
         };
         out.frame(self.question.codec, &head, fields, outcome.slices, outcome.total_bytes);
     }
+}
+
+/// Gives a pull back that may be carried out now. One of old messages by a group that has read its part of them waits for a moment
+/// and then reads a single one, or is told that the broker is busy where its client is one that tries again by itself.
+fn limit_old(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, out: &mut Outbox) -> Option<Pull> {
+    let settings = broker.settings.read();
+    let group = &pull.group.group_name;
+    if !settings.store.cold_data_flow_control_enable || !broker.cold_reads.is_over(group, &settings.broker) {
+        return Some(pull);
+    }
+    let at = broker.store.physical_offset(pull.topic.as_str(), pull.queue_id, pull.queue_offset);
+    if at.ok().flatten().is_none_or(|at| broker.store.is_in_memory(at)) {
+        return Some(pull);
+    }
+    let pulls_by_itself =
+        broker.consumers.find(group).is_some_and(|group| group.mode().0 == Some(ConsumeType::Actively));
+    let place = if pulls_by_itself { broker.cold_reads.place() } else { None };
+    let Some(place) = place else {
+        let remark = "This consumer group is reading cold data. It has been flow control";
+        Response::with_code(ResponseCode::SYSTEM_BUSY, remark).write(&pull.question, out);
+        return None;
+    };
+    let held = HeldPull {
+        connection: connection.clone(),
+        deadline: Instant::now() + OLD_PAUSE,
+        pull: Pull { max_messages: 1, ..pull },
+    };
+    let broker = broker.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(OLD_PAUSE).await;
+        answer_held(&broker, held);
+        drop(place);
+    });
+    None
 }
 
 /// Parks a pull; a message that came in between has not been missed.

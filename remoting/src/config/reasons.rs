@@ -13,7 +13,6 @@ absent! {
     ACTING_MASTER = "replicas that act for a dead master";
     ADDRESS_SERVER = "discovery of servers by HTTP or DNS";
     BATCH_QUEUE = "batch queues";
-    COLD = "control of reads of old data";
     COMPACTION = "compacted topics";
     CONTAINER = "container of several brokers";
     CONTROLLER = "failover by a controller";
@@ -34,6 +33,9 @@ absent! {
 
 /// The product has no product environments to ask.
 pub const CLUSTER_TEST: &str = "a name server knows its own routes only";
+/// What is old, and how much of it may be read.
+pub const COLD: &str =
+    "which messages are old follows from how far they are from the end of the log, and limits for reading them do not adapt";
 /// One thread dispatches, woken by each append.
 pub const DISPATCH: &str = "one dispatcher feeds queues and index, woken by each append";
 /// How long connecting may take.

@@ -20,6 +20,6 @@ requests! {
     /// Shows limits and use.
     GetColdDataFlowCtrInfo = 2003 "GET_COLD_DATA_FLOW_CTR_INFO", Inline, Permission::Cluster(Action::Get);
     /// Sets whether the commit log is read ahead; the remark tells the new mode.
-    SetCommitlogReadMode = 2004 "SET_COMMITLOG_READ_MODE", Inline, Permission::Cluster(Action::Update),
+    SetCommitlogReadMode = 2004 "SET_COMMITLOG_READ_MODE", Blocking, Permission::Cluster(Action::Update),
         SetCommitLogReadModeRequestHeader => NoHeader;
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cleaning;
 pub(crate) mod client;
+pub(crate) mod cold_data;
 pub(crate) mod config;
 pub(crate) mod consume_stats;
 pub(crate) mod correction;
