@@ -3,35 +3,55 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use boostermq_compat_tests::harness::{Cluster, JavaClient, official_clients_skipped};
+use boostermq_compat_tests::harness::{
+    Cluster, JavaClient, official_clients_skipped, selected_cases, slow_cases_wanted,
+};
 
 /// The suite ends within three minutes on two cores; the slow cases need more.
 const LIMIT: Duration = Duration::from_secs(1200);
 
 #[test]
 fn java_5_5_0() -> Result<()> {
-    run("java-5.5.0", JavaClient::V5_5_0, &[], &[])
+    run("java-5.5.0", JavaClient::V5_5_0, &[], &[], &crate::QUESTIONS_SOON)
 }
 
 /// What hand-made frames say does not depend on the client, so only the cases with the official client run again.
 #[test]
 fn java_4_9_8() -> Result<()> {
-    run("java-4.9.8", JavaClient::V4_9_8, &[], &["-skip", "raw,alone"])
+    run("java-4.9.8", JavaClient::V4_9_8, &[], &["-skip", "raw,alone"], &crate::QUESTIONS_SOON)
 }
 
 /// All headers in the compact binary codec.
 #[test]
 fn java_binary_headers() -> Result<()> {
-    run("java-binary-headers", JavaClient::V5_5_0, &["-Drocketmq.serialize.type=ROCKETMQ"], &["-skip", "alone"])
+    let binary = ["-Drocketmq.serialize.type=ROCKETMQ"];
+    run("java-binary-headers", JavaClient::V5_5_0, &binary, &["-skip", "alone"], &crate::QUESTIONS_SOON)
 }
 
-fn run(module: &str, client: JavaClient, properties: &[&str], arguments: &[&str]) -> Result<()> {
+/// Files of 1 MiB that expire at once. The reference looks for the first time a minute after its start.
+#[test]
+fn java_small_files() -> Result<()> {
+    let is_named = |cases: String| cases.split(',').any(|case| case == "P19");
+    if !slow_cases_wanted() || !selected_cases().is_none_or(is_named) {
+        eprintln!("not run: BOOSTERMQ_SLOW is not set, or BOOSTERMQ_CASES names others");
+        return Ok(());
+    }
+    let every_hour = (0..24).map(|hour| format!("{hour:02}")).collect::<Vec<_>>().join(";");
+    let keys = [
+        ("mappedFileSizeCommitLog", "1048576"),
+        ("fileReservedTime", "0"),
+        ("deleteWhen", &every_hour),
+        ("deleteCommitLogFilesInterval", "1"),
+    ];
+    run("java-small-files", JavaClient::V5_5_0, &[], &["-cases", "P19"], &keys)
+}
+
+fn run(module: &str, client: JavaClient, properties: &[&str], arguments: &[&str], keys: &[(&str, &str)]) -> Result<()> {
     if official_clients_skipped() {
         return Ok(());
     }
     let cluster = Cluster::builder(module).name_servers(2);
-    let keys = crate::QUESTIONS_SOON.iter();
-    let mut cluster = keys.fold(cluster, |cluster, (key, value)| cluster.broker_key(key, value)).start()?;
+    let mut cluster = keys.iter().fold(cluster, |cluster, (key, value)| cluster.broker_key(key, value)).start()?;
     let mut program = client.cases(&cluster, properties)?;
     program.args(arguments);
     let report = cluster.run(program, LIMIT)?;

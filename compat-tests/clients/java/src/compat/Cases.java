@@ -23,7 +23,7 @@ public final class Cases {
 
     public static void main(String[] args) throws Exception {
         Set<String> only = new HashSet<>();
-        Set<Suite.Mark> skip = new HashSet<>(Set.of(Suite.Mark.SLOW));
+        Set<Suite.Mark> skip = new HashSet<>(Set.of(Suite.Mark.SLOW, Suite.Mark.OWN));
         for (int i = 0; i < args.length; i++) {
             switch (args[i]) {
                 case "-namesrv":

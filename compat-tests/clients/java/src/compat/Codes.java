@@ -39,8 +39,11 @@ final class Codes {
     static final int CLONE_GROUP_OFFSET = 314;
     static final int SEND_BATCH_MESSAGE = 320;
     static final int ADD_WRITE_PERM_OF_BROKER = 327;
+    static final int DELETE_EXPIRED_COMMITLOG = 329;
     static final int LITE_PULL_MESSAGE = 361;
     static final int RECALL_MESSAGE = 370;
+    static final int QUERY_ASSIGNMENT = 400;
+    static final int SET_MESSAGE_REQUEST_MODE = 401;
 
     private Codes() { }
 }

@@ -39,6 +39,8 @@ final class GroupCases {
         suite.add("M13", GroupCases::strategiesCover);
         suite.raw("M14", GroupCases::lastSubscriptionWins);
         suite.add("M15", GroupCases::moreMembersThanQueues);
+        suite.raw("M16", GroupCases::queuesByTheBroker);
+        suite.raw("M18", GroupCases::retryTopicsAreNeverPopped);
         suite.raw("M20", GroupCases::membersAreNotified);
         suite.add("M21", GroupCases::progressSurvivesTheConsumer);
         suite.add("A18", GroupCases::broadcastReachesAll);
@@ -219,6 +221,42 @@ final class GroupCases {
         eventually(80, "one queue, one queue, none", () ->
             consumers.stream().map(consumer -> held(consumer, topic).size()).sorted().collect(Collectors.toList())
                 .equals(List.of(0, 1, 1)));
+    }
+
+    @SuppressWarnings("unchecked")
+    private static void queuesByTheBroker() throws Exception {
+        String topic = topic(5);
+        String group = group();
+        Raw a = raw();
+        Raw b = raw();
+        code(0, a.call(Codes.HEART_BEAT, Map.of(), heartbeat("a", group, "CLUSTERING", 1, topic)), "heartbeat of a");
+        code(0, b.call(Codes.HEART_BEAT, Map.of(), heartbeat("b", group, "CLUSTERING", 1, topic)), "heartbeat of b");
+        for (Map.Entry<String, List<Long>> share : Map.of("AVG a", List.of(0L, 1L, 2L), "AVG b", List.of(3L, 4L),
+            "AVG_BY_CIRCLE a", List.of(0L, 2L, 4L), "AVG_BY_CIRCLE b", List.of(1L, 3L)).entrySet()) {
+            String[] words = share.getKey().split(" ");
+            List<Long> given = new ArrayList<>();
+            for (Map<String, Object> one : assignments(topic, group, words[0], words[1])) {
+                same("PULL", one.get("mode"), "mode");
+                given.add((Long) ((Map<String, Object>) one.get("messageQueue")).get("queueId"));
+            }
+            given.sort(null);
+            same(share.getValue(), given, share.getKey());
+        }
+        same(null, assignments(topic, group, "SOMEHOW", "a"), "an unknown strategy");
+    }
+
+    @SuppressWarnings("unchecked")
+    private static List<Map<String, Object>> assignments(String topic, String group, String strategy, String client) throws Exception {
+        Map<String, Object> asked = fields("topic", topic, "consumerGroup", group, "clientId", client, "strategyName", strategy,
+            "messageModel", "CLUSTERING");
+        Raw.Frame answer = code(0, raw().call(Codes.QUERY_ASSIGNMENT, Map.of(), bytes(Json.write(asked))), strategy);
+        return (List<Map<String, Object>>) Json.object(answer.body()).get("messageQueueAssignments");
+    }
+
+    private static void retryTopicsAreNeverPopped() throws Exception {
+        String group = group();
+        Map<String, Object> mode = fields("topic", "%RETRY%" + group, "consumerGroup", group, "mode", "POP", "popShareQueueNum", 0);
+        code(16, raw().call(Codes.SET_MESSAGE_REQUEST_MODE, Map.of(), bytes(Json.write(mode))), "a retry topic");
     }
 
     private static void membersAreNotified() throws Exception {

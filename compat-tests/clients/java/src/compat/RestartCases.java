@@ -37,6 +37,7 @@ final class RestartCases {
         suite.add("M09", alone, RestartCases::killAfterCommit);
         suite.add("C01", alone, RestartCases::killUnderLoad);
         suite.add("S04", alone, RestartCases::noAutomaticCreation);
+        suite.add("P19", EnumSet.of(Suite.Mark.ALONE, Suite.Mark.OWN, Suite.Mark.SLOW), RestartCases::expiredMessages);
     }
 
     private static void writePermissionWiped() throws Exception {
@@ -261,5 +262,31 @@ final class RestartCases {
         Map<String, Object> back = fields("offset", 0, "group", name("NotMade"), "delayLevel", 0, "unitMode", false);
         code(26, raw().call(Codes.CONSUMER_SEND_MSG_BACK, back), "R05: send back to an unknown group");
         code(26, raw().call(Codes.PULL_MESSAGE, pullFields(name("NotMade"), existing, 0, 0)), "P11: pull of an unknown group");
+    }
+
+    /** On a broker whose files are small and expire at once. A consumer whose place is gone goes on with what is left. */
+    private static void expiredMessages() throws Exception {
+        String topic = topic(1);
+        String group = group();
+        Raw raw = raw();
+        code(0, raw.call(Codes.UPDATE_CONSUMER_OFFSET, fields("consumerGroup", group, "topic", topic, "queueId", 0, "commitOffset", 1)), "commit");
+        byte[] body = new byte[20_000];
+        new java.util.Random(1).nextBytes(body);
+        for (int i = 0; i < 250; i++) {
+            producer().send(new Message(topic, body));
+        }
+        Map<String, Object> queue = fields("topic", topic, "queueId", 0);
+        code(0, raw.call(Codes.DELETE_EXPIRED_COMMITLOG, Map.of()), "delete");
+        eventually(150, "the first messages are gone", () -> raw.call(Codes.GET_MIN_OFFSET, queue).number("offset") > 1);
+        // Whatever goes while the consumer reads: it must come to an end, and miss nothing that is left.
+        Raw.Frame moved = code(21, raw.call(Codes.PULL_MESSAGE, pullFields(group, topic, 0, 1)), "a place that is gone");
+        long min = raw.call(Codes.GET_MIN_OFFSET, queue).number("offset");
+        same(min, moved.number("nextBeginOffset"), "next offset");
+        List<MessageExt> received = consume(pushConsumer(group), topic, "*");
+        eventually(80, "what is left", () -> received.size() == 250 - min);
+        Thread.sleep(1000);
+        same(250 - min, received.stream().map(MessageExt::getQueueOffset).distinct().count(), "messages");
+        same(250L - min, (long) received.size(), "deliveries");
+        same("250", Long.toString(raw.call(Codes.GET_MAX_OFFSET, queue).number("offset")), "end");
     }
 }
