@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use boostermq_remoting::config::reasons::{
     BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FILTER_BITS, FLUSHER, HA, INDEX, LEGACY,
-    LMQ, LOCKS, MAPPING, METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, RECORD_CRC, RECOVERY, RETENTION_READERS,
-    ROCKSDB, ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER_COUNTS, TIMER_RETRIES, TIMER_THREADS, TIMER_WHEEL,
-    TOPIC_LENGTH,
+    LOCKS, MAPPING, METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, RECOVERY, RETENTION_READERS, ROCKSDB, ROCKSDB_STORE,
+    SCHEDULE, STAGING, START, TIMER_COUNTS, TIMER_RETRIES, TIMER_THREADS, TIMER_WHEEL, TOPIC_LENGTH,
 };
 use boostermq_remoting::config::{ByteSize, ConfigError, Days, Hours, Machine, Millis, Minutes, Percent, Seconds};
 use boostermq_remoting::properties_file::Properties;
@@ -197,10 +196,10 @@ boostermq_remoting::config! {
         check_crc_on_recover: bool = true, "checkCRCOnRecover", Restart;
         /// Checks that each record stands where it says.
         check_commit_log_offset_on_recover: bool = false, "checkCommitLogOffsetOnRecover", Inert(RECOVERY);
-        /// Requires a checksum over the whole record.
-        force_verify_prop_crc: bool = false, "forceVerifyPropCRC", Inert(RECORD_CRC);
+        /// Checks records by the checksum over the whole of them; those without one by their body.
+        force_verify_prop_crc: bool = false, "forceVerifyPropCRC", Restart;
         /// Adds a checksum over the whole record to its properties.
-        enabled_append_prop_crc: bool = false, "enabledAppendPropCRC", Inert(RECORD_CRC);
+        enabled_append_prop_crc: bool = false, "enabledAppendPropCRC", Restart;
         /// Commit-log files that a recovery reads back.
         commit_log_recover_max_num: u32 = 10, "commitLogRecoverMaxNum", Inert(RECOVERY);
         /// The same, for queues in RocksDB.
@@ -299,13 +298,13 @@ boostermq_remoting::config! {
 
         // Light queues.
         /// Keeps light queues.
-        enable_lmq: bool = false, "enableLmq", Inert(LMQ);
-        /// Puts one message into several queues.
-        enable_multi_dispatch: bool = false, "enableMultiDispatch", Inert(LMQ);
-        /// Light queues in all.
-        max_lmq_consume_queue_num: u32 = 20_000, "maxLmqConsumeQueueNum", Inert(LMQ);
-        /// Limits light queues.
-        enable_lmq_quota: bool = false, "enableLmqQuota", Inert(LMQ);
+        enable_lmq: bool = false, "enableLmq", Restart;
+        /// Puts messages into the light queues they name, where enableLmq keeps these.
+        enable_multi_dispatch: bool = false, "enableMultiDispatch", Restart;
+        /// Light queues in all, where enableLmqQuota limits them.
+        max_lmq_consume_queue_num: u32 = 20_000, "maxLmqConsumeQueueNum", Restart;
+        /// Limits light queues to maxLmqConsumeQueueNum.
+        enable_lmq_quota: bool = false, "enableLmqQuota", Restart;
 
         // Timed messages.
         /// Delivers messages at a given time.

@@ -27,9 +27,9 @@ use boostermq_remoting::names::QueueId;
 use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 use parking_lot::{Condvar, Mutex};
 
-pub(crate) use queue_builder::{Pushed, QueueBuilder, unit_of};
+pub(crate) use queue_builder::{Place, Pushed, QueueBuilder, unit_of};
 
-use crate::commit_log::{CommitLog, Found, Headway, look, step_over};
+use crate::commit_log::{Check, CommitLog, Found, Headway, look, step_over};
 use crate::consume_queue::QueueError;
 use crate::error::OpenError;
 use crate::health::{Health, Trouble};
@@ -58,7 +58,7 @@ const INDEX_READ_AHEAD: i64 = 16 << 20;
 /// A message that has become readable.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
-    /// Its topic.
+    /// Its topic, or the light queue it stands in, too.
     pub topic: &'a str,
     /// Its queue.
     pub queue_id: QueueId,
@@ -102,6 +102,8 @@ struct Lane {
     feeds_index: bool,
     /// Filter bits of the record at hand.
     bits: Vec<u8>,
+    /// Its units.
+    pushed: Vec<Pushed>,
 }
 
 #[derive(Default)]
@@ -156,7 +158,7 @@ impl Dispatcher {
     /// [`OpenError::Thread`].
     pub(crate) fn start(parts: DispatchParts) -> Result<Self, OpenError> {
         let DispatchParts { log, queues, index, health, counters, mode, position, index_position } = parts;
-        let lane = Lane { queues, position, file: None, feeds_index: false, bits: Vec::new() };
+        let lane = Lane { queues, position, file: None, feeds_index: false, bits: Vec::new(), pushed: Vec::new() };
         let shared = Arc::new(Shared {
             store_timestamp: AtomicI64::new(log.last_store_timestamp()),
             log,
@@ -378,14 +380,14 @@ impl Shared {
             tracing::error!(from = at, to = lane.position, "the log was deleted before it was dispatched");
             return Ok(());
         };
-        lane.position = match look(&file, at, false) {
+        lane.position = match look(&file, at, Check::Lengths) {
             Found::Record(record) => {
                 self.dispatch(lane, &record)?;
                 at + i64::from(record.total_size())
             }
             Found::EndOfFile => file.limit(),
             Found::Damage { what, length, .. } => {
-                let to = step_over(&file, at, length).min(limit).max(at + 1);
+                let to = step_over(&file, at, length, self.log.content_check()).min(limit).max(at + 1);
                 self.counters.damaged();
                 tracing::error!(from = at, to, what, "the log is damaged here; consumers will not see these messages");
                 to
@@ -396,30 +398,44 @@ impl Shared {
 
     fn dispatch(&self, lane: &mut Lane, record: &Record<'_>) -> Result<(), QueueError> {
         lane.bits.clear();
+        // What a failed try left there is pushed again.
+        lane.pushed.clear();
         if let Some(listener) = self.listener.get().filter(|_| lane.queues.keeps_bits()) {
             listener.filter_bits(record, &mut lane.bits);
         }
-        let pushed = lane.queues.push_with_bits(record, &lane.bits)?;
+        // All of them before anybody is told of one: who is told may look for the message everywhere.
+        for place in lane.queues.places_of(record) {
+            if let Some(pushed) = lane.queues.push_at(&place, record, &lane.bits)? {
+                lane.pushed.push(pushed);
+            }
+        }
         if lane.feeds_index && !self.put_into_index(record) {
             lane.feeds_index = false;
         }
         self.store_timestamp.store(record.store_timestamp(), Ordering::Release);
-        let Some(Pushed { queue, queue_offset, tags_code }) = pushed else { return Ok(()) };
-        if queue.next_offset() < queue_offset {
+        for pushed in lane.pushed.drain(..) {
+            self.announce(record, &pushed);
+        }
+        Ok(())
+    }
+
+    /// Tells of a message that has become readable in one queue.
+    fn announce(&self, record: &Record<'_>, pushed: &Pushed) {
+        let Pushed { queue, queue_offset, tags_code } = pushed;
+        if queue.next_offset() < *queue_offset {
             // The topic was deleted while a message of it was being appended: the new queue goes on after it.
-            self.log.with_append_lock(|| queue.set_next_offset(queue.next_offset().max(queue_offset)));
+            self.log.with_append_lock(|| queue.set_next_offset(queue.next_offset().max(*queue_offset)));
         }
         if let Some(listener) = self.listener.get() {
             listener.arrived(&Arrival {
-                topic: record.topic(),
-                queue_id: record.queue_id(),
-                queue_offset,
-                tags_code,
+                topic: queue.topic().as_str(),
+                queue_id: queue.queue_id(),
+                queue_offset: *queue_offset,
+                tags_code: *tags_code,
                 store_timestamp: record.store_timestamp(),
                 record,
             });
         }
-        Ok(())
     }
 
     /// Returns whether that worked. If not, nothing after the record may be put before it: whoever continues begins with it, and
@@ -453,7 +469,7 @@ impl Shared {
             }
             while position < reached && !self.is_stopped() {
                 let Some(file) = self.log.file_at(position) else { break };
-                position = match look(&file, position, false) {
+                position = match look(&file, position, Check::Lengths) {
                     Found::Record(record) => {
                         if !self.put_into_index(&record) {
                             return;
@@ -461,7 +477,9 @@ impl Shared {
                         position + i64::from(record.total_size())
                     }
                     Found::EndOfFile => file.limit(),
-                    Found::Damage { length, .. } => step_over(&file, position, length).max(position + 1),
+                    Found::Damage { length, .. } => {
+                        step_over(&file, position, length, self.log.content_check()).max(position + 1)
+                    }
                 };
                 records += 1;
                 if records.is_multiple_of(INDEX_RECORDS) {

@@ -205,6 +205,25 @@ impl AppendError {
     }
 }
 
+/// Why a message cannot go into the light queues it names.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LightQueueError {
+    /// A name that no light queue can have.
+    #[error(
+        "{name:?} in INNER_MULTI_DISPATCH cannot name a light queue: use names that begin with %LMQ%, hold no slash and no control character, and have at most 255 bytes, with commas between them"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// There are as many light queues as there may be.
+    #[error("there are {limit} light queues, as many as maxLmqConsumeQueueNum allows: raise it, or delete some")]
+    TooMany {
+        /// Most light queues.
+        limit: u32,
+    },
+}
+
 /// Why a store did not close cleanly. Its abort file stays, and the next start recovers.
 #[derive(Debug, thiserror::Error)]
 pub enum CloseError {

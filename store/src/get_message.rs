@@ -354,7 +354,11 @@ impl<'a> Walk<'a> {
         if unit.physical_offset.0 >= self.log.recovered_end() || !self.options.check_crc_on_recover {
             return true;
         }
-        let what = match Record::parse(bytes).and_then(|record| record.check_body_crc().map(|()| record)) {
+        let content = |record: &Record<'_>| match self.options.checksum_verified {
+            true => record.check_checksum(),
+            false => record.check_body_crc(),
+        };
+        let what = match Record::parse(bytes).and_then(|record| content(&record).map(|()| record)) {
             Ok(record) if self.is_of_queue(&record) => return true,
             Ok(_) => "record of another place".to_owned(),
             Err(error) => error.to_string(),
@@ -365,13 +369,12 @@ impl<'a> Walk<'a> {
         false
     }
 
-    /// Whether a record says that it is the message that is looked at. Not so in the queues of light topics, which point to
-    /// messages of others.
+    /// Whether a record says that it is the message that is looked at. In light queues that Java kept, numbers in records and in
+    /// queues can differ by a few: there it is enough that it names the queue.
     fn is_of_queue(&self, record: &Record<'_>) -> bool {
-        let topic = self.queue.topic().as_str();
-        topic.starts_with(LMQ_PREFIX)
-            || (record.topic(), record.queue_id(), record.queue_offset())
-                == (topic, self.queue.queue_id(), self.outcome.next_begin_offset.plus(-1))
+        let (topic, queue_id) = (self.queue.topic().as_str(), self.queue.queue_id());
+        let named = record.offset_in(topic, queue_id);
+        named == Some(self.outcome.next_begin_offset.plus(-1)) || (named.is_some() && topic.starts_with(LMQ_PREFIX))
     }
 
     /// The rules of RocketMQ 5.5.0: the first message always goes.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use boostermq_remoting::message::light::{LIGHT_QUEUE, LightNames};
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use crate::commit_log::{AppendBatch, CommitLog, FlushOutcome, Flusher};
 use crate::consume_queue::{ConsumeQueue, QueueError};
 use crate::disk::{self, DiskCapacity, DiskUsage, Fullness};
 use crate::dispatch::{ArrivalListener, DispatchParts, Dispatcher, QueueBuilder};
-use crate::error::{AppendError, CloseError, FileError, OpenError, Quarantine};
+use crate::error::{AppendError, CloseError, FileError, LightQueueError, OpenError, Quarantine};
 use crate::get_message::{self, GetOutcome, GetRequest};
 use crate::health::{Health, Trouble};
 use crate::housekeeping::{House, Housekeeping};
@@ -154,6 +155,28 @@ impl MessageStore {
         self.house.queues.get_or_create(topic, queue_id)
     }
 
+    /// Whether a message may be sent into the light queues that `list` names, the value of its property `INNER_MULTI_DISPATCH`. Without
+    /// light queues it says nothing to anybody.
+    ///
+    /// # Errors
+    /// [`LightQueueError`]: what is wrong with the list.
+    pub fn check_light_queues(&self, list: &str) -> Result<(), LightQueueError> {
+        if !self.house.options.light_queues {
+            return Ok(());
+        }
+        let LightNames { names, refused } = LightNames::parse(list);
+        if let Some(name) = refused {
+            return Err(LightQueueError::Name { name: name.to_owned() });
+        }
+        let Some(limit) = self.house.options.light_queues_max else { return Ok(()) };
+        let is_new = |name: &&str| self.house.queues.get(name, LIGHT_QUEUE).is_none();
+        let new = names.iter().filter(|name| is_new(name)).count();
+        if new > 0 && self.house.queues.light_queues() + new > limit as usize {
+            return Err(LightQueueError::TooMany { limit });
+        }
+        Ok(())
+    }
+
     /// Appends all records of `batch`, whose receipts then say where they are, or none. Returns the end of the last one.
     ///
     /// They can be read once they are dispatched: see [`MessageStore::dispatch_now`]; under SYNC_FLUSH only when they are on
@@ -162,6 +185,7 @@ impl MessageStore {
     /// # Errors
     /// [`AppendError`], and nothing was appended.
     pub fn append(&self, batch: &mut AppendBatch) -> Result<PhysicalOffset, AppendError> {
+        batch.find_light_queues(&self.house.queues);
         let end = self.house.log.append(batch).inspect_err(|error| {
             if matches!(error, AppendError::NoRoom { .. }) {
                 self.retention.retention().wake();

@@ -12,6 +12,7 @@ use boostermq_remoting::offsets::PhysicalOffset;
 use crate::boot;
 use crate::checkpoint::{Checkpoint, Field};
 use crate::clock::Clock;
+use crate::commit_log::Check;
 use crate::consume_queue::QueueTable;
 use crate::dispatch::QueueBuilder;
 use crate::error::{FileError, OpenError};
@@ -77,6 +78,7 @@ pub(crate) fn find(options: &StoreOptions) -> Result<Found, OpenError> {
     let open_files = options.consume_queue_open_files;
     let queues = QueueTable::new(options.consume_queue_dir.clone(), options.consume_queue_file_size, open_files);
     let queues = queues.with_extensions(options.extension_file_size, open_files, options.extension_enabled);
+    let queues = queues.with_marks(options.marks());
     queues.load()?;
     let checkpoint = Checkpoint::open(&options.root.join(layout::CHECKPOINT))?;
     recover::refuse_lost_files(&files, &queues, &checkpoint, &options.commit_log_dir)?;
@@ -98,7 +100,8 @@ pub(crate) fn recover(options: &Arc<StoreOptions>, clock: &Arc<dyn Clock>, found
         queues: &queues,
         builder: QueueBuilder::new(Arc::clone(&queues), Arc::clone(options)),
         checkpoint: &checkpoint,
-        check_crc: options.check_crc_on_recover,
+        check: if options.check_crc_on_recover { options.content_check() } else { Check::Lengths },
+        content: options.content_check(),
         is_abnormal,
         is_same_boot: boot::is_same(&options.root),
     };

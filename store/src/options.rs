@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::commit_log::Check;
+use crate::consume_queue::RecordMarks;
 use crate::retention::RetentionOptions;
 
 /// When an appended message counts as kept.
@@ -54,6 +56,15 @@ pub struct StoreOptions {
     pub queue_flush_thorough_interval: Duration,
     /// Whether recovery compares bodies with their CRC (`checkCRCOnRecover`).
     pub check_crc_on_recover: bool,
+    /// Whether records end in a checksum over all of them (`enabledAppendPropCRC`).
+    pub checksum_appended: bool,
+    /// Whether that checksum is looked at where a record's content is, instead of that of the body; the body where there is none
+    /// (`forceVerifyPropCRC`).
+    pub checksum_verified: bool,
+    /// Whether messages are put into the light queues they name (`enableLmq` and `enableMultiDispatch`).
+    pub light_queues: bool,
+    /// Most light queues; `None` without a limit (`maxLmqConsumeQueueNum`, where `enableLmqQuota`).
+    pub light_queues_max: Option<u32>,
     /// An append that would wait longer for another one is refused as busy (`osPageCacheBusyTimeOutMills`).
     pub busy_after: Duration,
     /// Largest body in bytes (`maxMessageSize`). Checked by the broker; here it bounds what is read at once.
@@ -136,6 +147,10 @@ impl StoreOptions {
             queue_flush_interval: Duration::from_secs(1),
             queue_flush_thorough_interval: Duration::from_secs(60),
             check_crc_on_recover: true,
+            checksum_appended: false,
+            checksum_verified: false,
+            light_queues: false,
+            light_queues_max: None,
             busy_after: Duration::from_secs(1),
             max_message_size: 4 << 20,
             index_enabled: true,
@@ -153,6 +168,16 @@ impl StoreOptions {
             disk_warning_ratio: 90,
             retention: RetentionOptions::default(),
         }
+    }
+
+    /// What records carry besides what their writers gave them.
+    pub(crate) fn marks(&self) -> RecordMarks {
+        RecordMarks { has_checksum: self.checksum_appended, has_light_queues: self.light_queues }
+    }
+
+    /// How the content of records is looked at.
+    pub(crate) fn content_check(&self) -> Check {
+        if self.checksum_verified { Check::Record } else { Check::Body }
     }
 
     /// Bytes of the newest part of the log that count as cached.

@@ -22,7 +22,7 @@ mod tests;
 use boostermq_remoting::offsets::PhysicalOffset;
 
 use crate::checkpoint::{Checkpoint, Field};
-use crate::commit_log::{Found, LogEnd, Scan, Step, first_record, look, scan};
+use crate::commit_log::{Check, Found, LogEnd, Scan, Step, first_record, look, scan};
 use crate::consume_queue::{ConsumeQueue, QueueEnds, QueueTable};
 use crate::dispatch::QueueBuilder;
 use crate::error::{FileError, OpenError, Quarantine};
@@ -42,7 +42,10 @@ pub(crate) struct Recovery<'a> {
     pub(crate) queues: &'a QueueTable,
     pub(crate) builder: QueueBuilder,
     pub(crate) checkpoint: &'a Checkpoint,
-    pub(crate) check_crc: bool,
+    /// How records are looked at in the scan.
+    pub(crate) check: Check,
+    /// How records are looked at that have to be beyond doubt.
+    pub(crate) content: Check,
     /// The last stop was not a clean one.
     pub(crate) is_abnormal: bool,
     /// The machine has not been started anew since: what was written is there, and no damage comes from a loss of power.
@@ -134,7 +137,7 @@ impl Recovery<'_> {
             while let Some((_, unit)) = queue.last_unit()?
                 && (scan.begin..scan.end.offset).contains(&unit.physical_offset.0)
                 && !scan.damage.iter().any(|damage| (damage.from..damage.to).contains(&unit.physical_offset))
-                && !rebuild::is_last_right(&self.files, &queue)?
+                && !rebuild::is_last_right(&self.files, &queue, self.content)?
             {
                 queue.drop_last()?;
             }
@@ -192,7 +195,7 @@ impl Recovery<'_> {
 
     /// Takes units from the end of a damaged queue until one leads to its message. Returns where that ends in the log.
     fn sound_end(&self, queue: &ConsumeQueue) -> Result<i64, OpenError> {
-        while !rebuild::is_last_right(&self.files, queue)? {
+        while !rebuild::is_last_right(&self.files, queue, self.content)? {
             queue.drop_last()?;
         }
         let log_begin = self.files.first().map_or(0, MappedFile::base);
@@ -244,9 +247,10 @@ impl Recovery<'_> {
         loop {
             let known_end = (!self.is_abnormal && known.position != 0).then_some(known.position);
             let durable_time = if self.is_same_boot { 0 } else { self.checkpoint.value(Field::PhysicalTimestamp) };
-            let step = Step { check_crc: self.check_crc, known_end, durable: known.position, durable_time };
+            let step =
+                Step { check: self.check, content: self.content, known_end, durable: known.position, durable_time };
             let go_back = (start > log_begin).then_some(start);
-            let mut rebuild = Rebuild::new(&mut self.builder, &self.files, self.is_abnormal, go_back);
+            let mut rebuild = Rebuild::new(&mut self.builder, &self.files, self.is_abnormal, go_back, self.content);
             let result = scan(&self.files, start, step, |seen| rebuild.take(seen));
             match result {
                 Ok(found) if start > log_begin && self.is_belied(known, &found) => {
@@ -331,7 +335,7 @@ impl Recovery<'_> {
     }
 
     fn look(&self, at: i64) -> Option<Found<'_>> {
-        Some(look(self.file_of(at)?, at, true))
+        Some(look(self.file_of(at)?, at, self.content))
     }
 
     /// Whether a record that counts begins at `at`.

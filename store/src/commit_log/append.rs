@@ -1,5 +1,7 @@
 //! Appending: records are encoded before the lock, and inside it only numbered and copied.
 
+mod light;
+
 #[cfg(test)]
 mod tests;
 
@@ -9,8 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use boostermq_remoting::message::flags::{SysFlag, Transaction};
+use boostermq_remoting::message::properties::PROPERTIES_MAX_LENGTH;
 use boostermq_remoting::message::record::{
-    BLANK_MAGIC, EncodeError, RecordFields, set_physical_offset, set_queue_offset, set_store_timestamp,
+    BLANK_MAGIC, CHECKSUM_LENGTH, EncodeError, RecordFields, set_checksum, set_physical_offset, set_queue_offset,
+    set_store_timestamp,
 };
 use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 
@@ -20,6 +24,7 @@ use super::{BLANK_LENGTH, CommitLog, LogEnd};
 use crate::consume_queue::ConsumeQueue;
 use crate::error::{AppendError, FileError};
 use crate::mapped_file::MappedFile;
+use light::Light;
 
 /// A batch that grew beyond this gives its memory back when it is cleared.
 const KEPT_CAPACITY: usize = 4 << 20;
@@ -39,6 +44,17 @@ struct Entry {
     length: u32,
     /// Whether the record gets a number in its queue: not so for transactions prepared or rolled back.
     is_counted: bool,
+    /// The record ends in a checksum over all of it.
+    has_checksum: bool,
+    /// The light queues it stands in, too.
+    light: Option<Box<Light>>,
+}
+
+impl Entry {
+    /// Most bytes that the record will grow by.
+    fn room(&self) -> usize {
+        self.light.as_ref().map_or(0, |light| light.room())
+    }
 }
 
 /// Where a record was put.
@@ -101,14 +117,37 @@ impl AppendBatch {
     /// [`EncodeError`] when a part is too long; the batch is as it was.
     pub fn push(&mut self, queue: &Arc<ConsumeQueue>, fields: &RecordFields<'_>) -> Result<usize, EncodeError> {
         let start = self.bytes.len();
-        fields.encode(&mut self.bytes)?;
+        let has_checksum = queue.marks().has_checksum;
+        let light = match queue.marks().has_light_queues {
+            true => self.encode_for_light_queues(fields, has_checksum)?,
+            false => {
+                encode(fields, has_checksum, &mut self.bytes)?;
+                None
+            }
+        };
         self.entries.push(Entry {
             queue: Arc::clone(queue),
             // A record's length fits an i32.
             length: (self.bytes.len() - start) as u32,
             is_counted: has_queue_offset(fields.sys_flag),
+            has_checksum,
+            light: light.map(Box::new),
         });
         Ok(self.entries.len() - 1)
+    }
+
+    fn encode_for_light_queues(
+        &mut self,
+        fields: &RecordFields<'_>,
+        has_checksum: bool,
+    ) -> Result<Option<Light>, EncodeError> {
+        let (properties, light) = light::properties_of(fields);
+        let tail = light.as_ref().map_or(0, Light::room) + if has_checksum { CHECKSUM_LENGTH } else { 0 };
+        if light.is_some() && properties.len() + tail > PROPERTIES_MAX_LENGTH {
+            return Err(EncodeError::PropertiesTooLong { length: properties.len() + tail });
+        }
+        encode(&RecordFields { properties: &properties, ..*fields }, has_checksum, &mut self.bytes)?;
+        Ok(light)
     }
 
     /// Forgets the records from `count` on: what they belonged to was refused.
@@ -147,6 +186,10 @@ impl AppendBatch {
     pub fn receipts(&self) -> &[AppendReceipt] {
         &self.receipts
     }
+}
+
+fn encode(fields: &RecordFields<'_>, has_checksum: bool, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    if has_checksum { fields.encode_with_checksum(out) } else { fields.encode(out) }
 }
 
 /// Whether a record with these flags gets a number and a unit in its queue.
@@ -262,7 +305,7 @@ impl CommitLog {
     pub(crate) fn append(&self, batch: &mut AppendBatch) -> Result<PhysicalOffset, AppendError> {
         batch.receipts.clear();
         let limit = self.file_size - BLANK_LENGTH;
-        let lengths = batch.entries.iter().map(|entry| entry.length);
+        let lengths = batch.entries.iter().map(|entry| entry.length + entry.room() as u32);
         if let Some((index, length)) = lengths.enumerate().find(|(_, length)| *length as usize > limit) {
             return Err(AppendError::TooLarge { index, length, limit: limit as u64 });
         }
@@ -330,6 +373,11 @@ impl CommitLog {
 
     /// Writes all records of the batch, then lets readers see them. Returns the end of the log.
     fn write(&self, tail: &mut Tail, batch: &mut AppendBatch) -> Result<i64, AppendError> {
+        batch.number_in_light_queues();
+        self.write_numbered(tail, batch).inspect_err(|_| batch.give_light_numbers_back())
+    }
+
+    fn write_numbered(&self, tail: &mut Tail, batch: &mut AppendBatch) -> Result<i64, AppendError> {
         self.reserve_files(tail, batch)?;
         tail.clear_unseen().map_err(AppendError::not_written)?;
         match self.write_unseen(tail, batch) {
@@ -375,6 +423,9 @@ impl CommitLog {
             set_queue_offset(record, queue_offset);
             set_physical_offset(record, physical_offset);
             set_store_timestamp(record, store_timestamp);
+            if entry.has_checksum {
+                set_checksum(record);
+            }
             receipts.push(AppendReceipt { physical_offset, queue_offset, store_timestamp, length: entry.length });
             start += length;
         }

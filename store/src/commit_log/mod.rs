@@ -30,7 +30,7 @@ pub(crate) use append::has_queue_offset;
 pub use append::{AppendBatch, AppendReceipt};
 pub use flush::FlushOutcome;
 pub(crate) use flush::Flusher;
-pub(crate) use recover::{Found, Headway, Scan, Seen, Step, first_record, look, scan, step_over};
+pub(crate) use recover::{Check, Found, Headway, Scan, Seen, Step, first_record, look, scan, step_over};
 
 use crate::allocate::Allocator;
 use crate::clock::Clock;
@@ -69,6 +69,7 @@ pub(crate) struct CommitLog {
     /// Store time of the last record, stored before `end` reaches it.
     last_store_timestamp: AtomicI64,
     refusals: OnceAMinute,
+    content: Check,
 }
 
 /// What recovery found out about the end of the log.
@@ -112,6 +113,7 @@ impl CommitLog {
             damage_line: OnceAMinute::default(),
             last_store_timestamp: AtomicI64::new(end.store_timestamp),
             refusals: OnceAMinute::default(),
+            content: options.content_check(),
         }
     }
 
@@ -133,6 +135,11 @@ impl CommitLog {
     /// Everything before was in the log when it was opened, and comes from the disk.
     pub(crate) fn recovered_end(&self) -> i64 {
         self.recovered_end
+    }
+
+    /// How the content of records is looked at.
+    pub(crate) fn content_check(&self) -> Check {
+        self.content
     }
 
     /// Whether damage that a reader meets is to be logged now.

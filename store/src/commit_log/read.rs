@@ -6,7 +6,7 @@ use boostermq_remoting::message::record::{Parsed, Record, parse_next};
 use boostermq_remoting::offsets::PhysicalOffset;
 use bytes::Bytes;
 
-use super::CommitLog;
+use super::{Check, CommitLog};
 use crate::mapped_file::MappedFile;
 
 impl CommitLog {
@@ -28,7 +28,10 @@ impl CommitLog {
     pub(crate) fn record_at(&self, at: PhysicalOffset) -> Option<Bytes> {
         let file = self.file_at(at.0)?;
         let record = record_in(&file, at.0)?;
-        record.check_body_crc().ok()?;
+        match self.content_check() {
+            Check::Record => record.check_checksum().ok()?,
+            Check::Lengths | Check::Body => record.check_body_crc().ok()?,
+        }
         self.read(at, record.total_size() as usize)
     }
 

@@ -45,8 +45,19 @@ pub(crate) enum Found<'a> {
     },
 }
 
-/// Looks at physical offset `at` of `file`, at its body too if `check_crc`.
-pub(crate) fn look(file: &MappedFile, at: i64, check_crc: bool) -> Found<'_> {
+/// What of a record is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Its fields and lengths.
+    Lengths,
+    /// That, and its body and texts.
+    Body,
+    /// All of it, where it ends in a checksum; as [`Check::Body`] where not.
+    Record,
+}
+
+/// Looks at physical offset `at` of `file`.
+pub(crate) fn look(file: &MappedFile, at: i64, check: Check) -> Found<'_> {
     let damage = |what, length| Found::Damage { what, length, is_unwritten: false, record: None };
     let Some(rest) = file.rest(at) else {
         let what = "no such place in the file".to_owned();
@@ -60,7 +71,7 @@ pub(crate) fn look(file: &MappedFile, at: i64, check_crc: bool) -> Found<'_> {
         Ok(Parsed::Record(record)) if record.physical_offset().0 != at => {
             damage(format!("record says it stands at {}", record.physical_offset()), None)
         }
-        Ok(Parsed::Record(record)) if check_crc => match checked(&record, at - file.base()) {
+        Ok(Parsed::Record(record)) if check != Check::Lengths => match checked(&record, at - file.base(), check) {
             Some(what) => {
                 Found::Damage { what, length: Some(record.total_size()), is_unwritten: false, record: Some(record) }
             }
@@ -75,8 +86,9 @@ pub(crate) fn look(file: &MappedFile, at: i64, check_crc: bool) -> Found<'_> {
 }
 
 /// What is wrong with the content of a record whose lengths agree, which stands at `position` of its file.
-fn checked(record: &Record<'_>, position: i64) -> Option<String> {
-    if let Err(error) = record.check_body_crc() {
+fn checked(record: &Record<'_>, position: i64, check: Check) -> Option<String> {
+    let content = if check == Check::Record { record.check_checksum() } else { record.check_body_crc() };
+    if let Err(error) = content {
         return Some(error.to_string());
     }
     if record.store_timestamp() <= 0 {
@@ -100,7 +112,7 @@ fn lacks_sector(bytes: &[u8], position: i64) -> bool {
 
 /// The first record of a file, if it counts.
 pub(crate) fn first_record(file: &MappedFile) -> Option<Record<'_>> {
-    match look(file, file.base(), false) {
+    match look(file, file.base(), Check::Lengths) {
         Found::Record(record) if record.store_timestamp() > 0 => Some(record),
         _ => None,
     }
@@ -126,8 +138,10 @@ pub(crate) struct Scan {
 /// How to scan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
-    /// Whether bodies are compared with their CRC.
-    pub(crate) check_crc: bool,
+    /// How records are looked at.
+    pub(crate) check: Check,
+    /// How records after damage are looked at, which have to be beyond doubt.
+    pub(crate) content: Check,
     /// Where the last clean stop left the end of the log, if it was one: what is unwritten there is the end, and nothing
     /// is searched for after it.
     pub(crate) known_end: Option<i64>,
@@ -176,7 +190,7 @@ fn walk<E>(
             ahead.walked(at);
             headway.report(at);
         }
-        match look(file, at, step.check_crc) {
+        match look(file, at, step.check) {
             Found::Record(record) => {
                 let next = at + i64::from(record.total_size());
                 match each(Seen::Record(&record))? {
@@ -255,9 +269,9 @@ pub(super) fn file_of(files: &[MappedFile], at: i64) -> Option<(usize, &MappedFi
 }
 
 /// Where `file` goes on after damage at `at` that was found while the log is in use; the end of the file if nowhere before.
-pub(crate) fn step_over(file: &MappedFile, at: i64, length: Option<u32>) -> i64 {
+pub(crate) fn step_over(file: &MappedFile, at: i64, length: Option<u32>, content: Check) -> i64 {
     let files = std::slice::from_ref(file);
-    let step = Step { check_crc: true, known_end: None, durable: 0, durable_time: 0 };
+    let step = Step { check: content, content, known_end: None, durable: 0, durable_time: 0 };
     next_sound(files, at, length, 0, step).sound.unwrap_or_else(|| file.base() + file.published() as i64)
 }
 
@@ -274,23 +288,23 @@ fn next_sound(files: &[MappedFile], at: i64, length: Option<u32>, not_before: i6
     let Some((index, file)) = file_of(files, at) else { return Next { sound: None, is_zero: false } };
     let stepped = length.map(|length| at + i64::from(length));
     if let Some(next) = stepped
-        && file_of(files, next).is_some_and(|(_, file)| is_sound(file, next, not_before))
+        && file_of(files, next).is_some_and(|(_, file)| is_sound(file, next, not_before, step.content))
     {
         return Next { sound: Some(next), is_zero: false };
     }
-    let Next { sound, is_zero } = search(file, at + 1, not_before);
+    let Next { sound, is_zero } = search(file, at + 1, not_before, step.content);
     let mut later = files.get(index + 1..).unwrap_or_default().iter();
-    let sound = sound.or_else(|| later.find_map(|file| search(file, file.base(), not_before).sound));
+    let sound = sound.or_else(|| later.find_map(|file| search(file, file.base(), not_before, step.content).sound));
     // A whole record with nothing after it, that was on disk or is not torn: its place, and its number in its queue,
     // stay taken.
-    let is_last = |next: i64| matches!(look(file, next, false), Found::Damage { is_unwritten: true, .. });
+    let is_last = |next: i64| matches!(look(file, next, Check::Lengths), Found::Damage { is_unwritten: true, .. });
     let keeps_place =
         |next: &i64| *next < file.limit() && (*next <= step.durable || is_last(*next) && !is_torn(file, at, *next));
     Next { sound: sound.or(stepped.filter(keeps_place)), is_zero }
 }
 
-fn is_sound(file: &MappedFile, at: i64, not_before: i64) -> bool {
-    match look(file, at, true) {
+fn is_sound(file: &MappedFile, at: i64, not_before: i64, content: Check) -> bool {
+    match look(file, at, content) {
         Found::Record(record) => record.store_timestamp() >= not_before,
         Found::EndOfFile => true,
         Found::Damage { .. } => false,
@@ -311,7 +325,7 @@ fn is_torn(file: &MappedFile, from: i64, to: i64) -> bool {
 /// before: zero to the end of a sector, or a whole sector of zeros. Anything else is damage of another kind.
 fn never_synced(files: &[MappedFile], at: i64, to: i64, step: Step) -> bool {
     let Some((_, file)) = file_of(files, at) else { return false };
-    let synced_later = match file_of(files, to).map(|(index, file)| (index, look(file, to, false))) {
+    let synced_later = match file_of(files, to).map(|(index, file)| (index, look(file, to, Check::Lengths))) {
         Some((_, Found::Record(record))) => record.store_timestamp() < step.durable_time,
         Some((index, Found::EndOfFile)) => {
             let next = files.get(index + 1).and_then(first_record);
@@ -324,7 +338,7 @@ fn never_synced(files: &[MappedFile], at: i64, to: i64, step: Step) -> bool {
 }
 
 /// The first place in `file` from physical offset `from` on where a record counts, by its magic.
-fn search(file: &MappedFile, from: i64, not_before: i64) -> Next {
+fn search(file: &MappedFile, from: i64, not_before: i64, content: Check) -> Next {
     /// Bytes looked at before they are looked at closely: most of what is searched is zero.
     const PIECE: usize = 4096;
     const MAGIC_POSITION: i64 = 4;
@@ -348,7 +362,7 @@ fn search(file: &MappedFile, from: i64, not_before: i64) -> Next {
                 let magic = rest.get(place..place + 4);
                 let at = written + place as i64 - MAGIC_POSITION;
                 if magic.is_some_and(|magic| magics.iter().any(|known| known == magic))
-                    && is_sound(file, at, not_before)
+                    && is_sound(file, at, not_before, content)
                 {
                     return Next { sound: Some(at), is_zero };
                 }

@@ -61,6 +61,15 @@ const SYNC_LEAST_BYTES: i64 = 2 * 4096;
 /// Furthest that a record may lie past the end of a queue that has messages, in units. More is a damaged record.
 const HOLE_MAX: i64 = i32::MAX as i64;
 
+/// What records of all queues of a store carry besides what their writers gave them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RecordMarks {
+    /// A checksum over the whole record (`enabledAppendPropCRC`).
+    pub(crate) has_checksum: bool,
+    /// Their numbers in the light queues they name (`enableLmq` and `enableMultiDispatch`).
+    pub(crate) has_light_queues: bool,
+}
+
 /// One queue of one topic.
 ///
 /// All methods take `&self`. One dispatcher pushes; anyone reads.
@@ -71,6 +80,7 @@ pub struct ConsumeQueue {
     number: u64,
     files: Arc<QueueFiles>,
     extensions: Arc<Extensions>,
+    marks: RecordMarks,
     /// The offset that the next appended message gets. Written under the append lock only.
     next_offset: AtomicI64,
     min_offset: AtomicI64,
@@ -89,12 +99,23 @@ impl ConsumeQueue {
             number: files.next_queue_number(),
             files,
             extensions,
+            marks: RecordMarks::default(),
             next_offset: AtomicI64::new(0),
             min_offset: AtomicI64::new(0),
             max_offset: AtomicI64::new(0),
             is_busy: AtomicBool::new(false),
             tail: Mutex::default(),
         }
+    }
+
+    /// As [`ConsumeQueue::new`], in a store whose records carry `marks`.
+    pub(crate) fn with_marks(self, marks: RecordMarks) -> Self {
+        Self { marks, ..self }
+    }
+
+    /// What the records of this queue carry besides what their writers gave them.
+    pub(crate) fn marks(&self) -> RecordMarks {
+        self.marks
     }
 
     /// The topic.

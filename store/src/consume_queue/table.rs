@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use boostermq_remoting::names::{QueueId, Topic};
+use boostermq_remoting::message::light::LIGHT_QUEUE;
+use boostermq_remoting::names::{LMQ_PREFIX, QueueId, Topic};
 use boostermq_remoting::offsets::PhysicalOffset;
 use dashmap::DashMap;
 use parking_lot::RwLock;
@@ -14,7 +15,7 @@ use parking_lot::RwLock;
 use super::ends::UNKNOWN;
 use super::extension::{self, EXTENSION_FILE_SIZE};
 use super::unit::UNIT_SIZE_I64;
-use super::{ConsumeQueue, Extensions, QueueError};
+use super::{ConsumeQueue, Extensions, QueueError, RecordMarks};
 use crate::io as store_io;
 use crate::queue_files::QueueFiles;
 
@@ -45,6 +46,7 @@ pub struct QueueTable {
     /// The position in the file of the queues' ends, if this process wrote it.
     pub(super) ends_at: AtomicI64,
     extensions: Arc<Extensions>,
+    marks: RecordMarks,
 }
 
 impl QueueTable {
@@ -62,6 +64,7 @@ impl QueueTable {
             files: Arc::new(QueueFiles::new(folder, file_size, open_files)),
             extensions: Arc::new(extensions),
             ends_at: AtomicI64::new(UNKNOWN),
+            marks: RecordMarks::default(),
         }
     }
 
@@ -71,6 +74,22 @@ impl QueueTable {
     pub fn with_extensions(self, file_size: u64, open_files: usize, is_written: bool) -> Self {
         let folder = extension::folder(self.files.root());
         Self { extensions: Arc::new(Extensions::new(folder, file_size, open_files, is_written)), ..self }
+    }
+
+    /// The same for a store whose records carry `marks`.
+    #[must_use]
+    pub(crate) fn with_marks(self, marks: RecordMarks) -> Self {
+        Self { marks, ..self }
+    }
+
+    /// The light queue of this name.
+    pub(crate) fn light_queue(&self, name: &Topic) -> Arc<ConsumeQueue> {
+        self.get_or_create(name, LIGHT_QUEUE)
+    }
+
+    /// Number of light queues, found by looking at all topics.
+    pub(crate) fn light_queues(&self) -> usize {
+        self.topics.iter().filter(|topic| topic.key().as_str().starts_with(LMQ_PREFIX)).count()
     }
 
     /// The queue, if there is one.
@@ -92,12 +111,9 @@ impl QueueTable {
         match queues.binary_search_by_key(&queue_id, |queue| queue.queue_id()) {
             Ok(index) => Arc::clone(&queues[index]),
             Err(index) => {
-                let queue = Arc::new(ConsumeQueue::new(
-                    topic.clone(),
-                    queue_id,
-                    Arc::clone(&self.files),
-                    Arc::clone(&self.extensions),
-                ));
+                let (files, extensions) = (Arc::clone(&self.files), Arc::clone(&self.extensions));
+                let queue = ConsumeQueue::new(topic.clone(), queue_id, files, extensions);
+                let queue = Arc::new(queue.with_marks(self.marks));
                 queues.insert(index, Arc::clone(&queue));
                 queue
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use boostermq_remoting::message::light::LIGHT_QUEUE;
 use boostermq_remoting::message::property_name::{DELAY, TAGS};
 use boostermq_remoting::message::record::Record;
 use boostermq_remoting::message::tags::tags_code;
@@ -35,6 +36,16 @@ pub(crate) struct Pushed {
     pub(crate) tags_code: i64,
 }
 
+/// Where a message stands: in a queue, under a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) queue_id: QueueId,
+    pub(crate) queue_offset: QueueOffset,
+    /// Not the queue that the message was sent to.
+    pub(crate) is_light: bool,
+}
+
 impl QueueBuilder {
     pub(crate) fn new(table: Arc<QueueTable>, options: Arc<StoreOptions>) -> Self {
         Self { table, options, remembered: [const { None }; REMEMBERED] }
@@ -45,12 +56,31 @@ impl QueueBuilder {
         self.remembered = [const { None }; REMEMBERED];
     }
 
-    /// The queue of a record; `None` when its topic cannot name a folder, which only damage can bring about.
-    pub(crate) fn queue_of(&mut self, record: &Record<'_>) -> Option<Arc<ConsumeQueue>> {
-        let (topic, queue_id) = (record.topic(), record.queue_id());
-        let place = self.remembered.get_mut(place_of(topic, queue_id))?;
+    /// The places of a record: its own, unless it has none, as a transaction prepared or rolled back; then those in light queues, where
+    /// these are kept.
+    pub(crate) fn places_of<'a>(&self, record: &Record<'a>) -> impl Iterator<Item = Place<'a>> + use<'a> {
+        let own = has_queue_offset(record.sys_flag()).then_some(Place {
+            topic: record.topic(),
+            queue_id: record.queue_id(),
+            queue_offset: record.queue_offset(),
+            is_light: false,
+        });
+        let light = own.filter(|_| self.options.light_queues).map(|_| record.light_places());
+        let light = light.into_iter().flatten().map(|(topic, queue_offset)| Place {
+            topic,
+            queue_id: LIGHT_QUEUE,
+            queue_offset,
+            is_light: true,
+        });
+        own.into_iter().chain(light)
+    }
+
+    /// The queue of a place; `None` when its topic cannot name a folder, which only damage can bring about.
+    pub(crate) fn queue_at(&mut self, place: &Place<'_>) -> Option<Arc<ConsumeQueue>> {
+        let (topic, queue_id) = (place.topic, place.queue_id);
+        let remembered = self.remembered.get_mut(place_of(topic, queue_id))?;
         let is_it = |queue: &&Arc<ConsumeQueue>| queue.queue_id() == queue_id && queue.topic().as_str() == topic;
-        if let Some(queue) = place.as_ref().filter(is_it) {
+        if let Some(queue) = remembered.as_ref().filter(is_it) {
             return Some(Arc::clone(queue));
         }
         let found = match self.table.get(topic, queue_id) {
@@ -58,7 +88,7 @@ impl QueueBuilder {
             None => {
                 let Some(topic) = Topic::parse_stored(topic) else {
                     tracing::error!(
-                        topic, physical_offset = %record.physical_offset(),
+                        topic, queue_offset = %place.queue_offset,
                         "this topic cannot name a folder; consumers will not see the message"
                     );
                     return None;
@@ -66,7 +96,7 @@ impl QueueBuilder {
                 self.table.get_or_create(&topic, queue_id)
             }
         };
-        Some(Arc::clone(place.insert(found)))
+        Some(Arc::clone(remembered.insert(found)))
     }
 
     /// Whether filter bits would be kept.
@@ -74,29 +104,23 @@ impl QueueBuilder {
         self.options.extension_enabled
     }
 
-    /// Writes the unit of `record`. `None` for a record that has none: a transaction prepared or rolled back, or one
-    /// that is damaged in what the queue needs, which is logged.
+    /// Writes the unit of `record` at one of its places, with filter bits for its extension. `None` when it is damaged in what
+    /// the queue needs, which is logged.
     ///
     /// # Errors
     /// [`QueueError`] when the queue cannot be written.
-    pub(crate) fn push(&mut self, record: &Record<'_>) -> Result<Option<Pushed>, QueueError> {
-        self.push_with_bits(record, &[])
-    }
-
-    /// As [`QueueBuilder::push`], with filter bits for the unit's extension.
-    ///
-    /// # Errors
-    /// As [`QueueBuilder::push`].
-    pub(crate) fn push_with_bits(&mut self, record: &Record<'_>, bits: &[u8]) -> Result<Option<Pushed>, QueueError> {
-        if !has_queue_offset(record.sys_flag()) {
-            return Ok(None);
-        }
-        let Some(queue) = self.queue_of(record) else { return Ok(None) };
+    pub(crate) fn push_at(
+        &mut self,
+        place: &Place<'_>,
+        record: &Record<'_>,
+        bits: &[u8],
+    ) -> Result<Option<Pushed>, QueueError> {
+        let Some(queue) = self.queue_at(place) else { return Ok(None) };
         let unit = self.unit_of(record);
         let tags_code = unit.tags_code;
         let extension = Extension { store_timestamp: record.store_timestamp(), bits };
-        match queue.push(record.queue_offset(), unit, extension) {
-            Ok(()) => Ok(Some(Pushed { queue, queue_offset: record.queue_offset().plus(1), tags_code })),
+        match queue.push(place.queue_offset, unit, extension) {
+            Ok(()) => Ok(Some(Pushed { queue, queue_offset: place.queue_offset.plus(1), tags_code })),
             Err(error @ QueueError::OffsetOutOfRange { .. }) => {
                 tracing::error!(%error, physical_offset = %record.physical_offset());
                 Ok(None)

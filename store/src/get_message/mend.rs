@@ -22,16 +22,16 @@ pub(super) fn mend(
     wanted: QueueOffset,
 ) -> Result<Option<Unit>, QueueError> {
     let Some(start) = end_of_nearest(queue, log, wanted)? else { return Ok(None) };
-    let mut at = start;
+    let (mut at, content) = (start, log.content_check());
     while at < log.end().min(start + WALK_MAX) {
         let Some(file) = log.file_at(at) else { return Ok(None) };
-        at = match look(&file, at, true) {
+        at = match look(&file, at, content) {
             Found::Record(record) => {
-                if record.topic() == queue.topic().as_str() && record.queue_id() == queue.queue_id() {
-                    if record.queue_offset() > wanted {
+                if let Some(queue_offset) = record.offset_in(queue.topic().as_str(), queue.queue_id()) {
+                    if queue_offset > wanted {
                         return Ok(None);
                     }
-                    if record.queue_offset() == wanted {
+                    if queue_offset == wanted {
                         let unit = unit_of(&record, options);
                         tracing::warn!(?queue, queue_offset = %wanted, at, "a damaged unit of this consume queue is put right");
                         queue.mend(wanted, unit)?;
@@ -41,7 +41,7 @@ pub(super) fn mend(
                 at + i64::from(record.total_size())
             }
             Found::EndOfFile => file.limit(),
-            Found::Damage { length, .. } => step_over(&file, at, length).max(at + 1),
+            Found::Damage { length, .. } => step_over(&file, at, length, content).max(at + 1),
         };
     }
     Ok(None)
@@ -57,8 +57,8 @@ fn end_of_nearest(queue: &ConsumeQueue, log: &CommitLog, wanted: QueueOffset) ->
     }
     let leads_to_its_message = |index: usize, unit: &Unit| {
         let Some(file) = log.file_at(unit.physical_offset.0).filter(|_| !unit.is_blank()) else { return false };
-        let Found::Record(record) = look(&file, unit.physical_offset.0, true) else { return false };
-        record.queue_offset() == from.plus(index as i64) && record.topic() == queue.topic().as_str()
+        let Found::Record(record) = look(&file, unit.physical_offset.0, log.content_check()) else { return false };
+        record.has_place(queue.topic().as_str(), queue.queue_id(), from.plus(index as i64))
     };
     let nearest = units.iter().enumerate().rev().find(|(index, unit)| leads_to_its_message(*index, unit));
     let is_among_first = from == queue.min_offset();

@@ -103,7 +103,7 @@ impl Outcome {
 
 /// Goes through all lives with a fault. How many there were.
 fn fail_each_call(mode: FlushMode, call: Call, error: Errno, count: u64) -> u64 {
-    let kind = Kind { mode, file_size: 8192, deletes: false };
+    let kind = Kind { mode, file_size: 8192, deletes: false, has_marks: true };
     for first in 1.. {
         let here = format!("{mode:?}, {call:?} number {first}, {count} in a row, {error}");
         let scratch = Scratch::new();

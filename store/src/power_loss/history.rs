@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boostermq_remoting::message::flags::SysFlag;
-use boostermq_remoting::message::record::{RecordFields, Records};
+use boostermq_remoting::message::record::{Record, RecordFields, Records};
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
 
@@ -15,10 +15,13 @@ use crate::{AppendBatch, AppendReceipt, GetRequest, GetStatus, MessageStore};
 /// Where messages are sent to.
 pub(crate) const QUEUES: [(&str, u32); 4] = [("A", 0), ("A", 1), ("Orders", 0), ("%RETRY%someone", 0)];
 
+/// Light queues in which some messages stand, too.
+pub(crate) const LIGHT: [&str; 3] = ["%LMQ%a", "%LMQ%b.c", "%LMQ%$p$c"];
+
 /// A topic that is deleted now and then, and not looked at.
 pub(crate) const GONE: &str = "Gone";
 
-/// A message that was sent.
+/// A message that was sent, at one of its places.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) topic: &'static str,
@@ -64,9 +67,15 @@ struct Draft {
 
 impl Draft {
     /// Sizes and contents that make recovery think: bodies of zeros, properties of more than a sector, records over pages.
-    fn new(seeded: &mut Seeded) -> Self {
+    fn new(has_light_queues: bool, seeded: &mut Seeded) -> Self {
         let (topic, queue_id) = QUEUES[seeded.index(QUEUES.len())];
-        Self::to(topic, queue_id, seeded)
+        let mut draft = Self::to(topic, queue_id, seeded);
+        if has_light_queues && seeded.happens(50) {
+            let names: Vec<_> = LIGHT.into_iter().filter(|_| seeded.happens(50)).collect();
+            let list = format!("INNER_MULTI_DISPATCH\u{1}{}\u{2}", names.join(","));
+            draft.properties.extend_from_slice(list.as_bytes());
+        }
+        draft
     }
 
     fn to(topic: &'static str, queue_id: u32, seeded: &mut Seeded) -> Self {
@@ -87,14 +96,14 @@ impl Draft {
     }
 }
 
-/// Appends `count` messages as one batch. What the store says about them, or its refusal as text.
+/// Appends `count` messages as one batch. What the store says about them, place by place, or its refusal as text.
 pub(crate) fn send(
     store: &MessageStore,
     seeded: &mut Seeded,
     count: usize,
     began: usize,
 ) -> Result<Vec<Sent>, Refused> {
-    let drafts = (0..count).map(|_| Draft::new(seeded)).collect();
+    let drafts = (0..count).map(|_| Draft::new(store.options().light_queues, seeded)).collect();
     append(store, drafts, began)
 }
 
@@ -126,17 +135,28 @@ fn append(store: &MessageStore, drafts: Vec<Draft>, began: usize) -> Result<Vec<
     if let Err(error) = store.append(&mut batch) {
         return Err(Refused { why: error.to_string(), keys: drafts.into_iter().map(|draft| draft.key).collect() });
     }
-    let sent = |(draft, receipt): (Draft, &AppendReceipt)| Sent {
-        topic: draft.topic,
-        queue_id: draft.queue_id,
-        queue_offset: receipt.queue_offset.0,
-        physical_offset: receipt.physical_offset.0,
-        bytes: store.record_at(receipt.physical_offset).unwrap().to_vec(),
-        key: draft.key,
-        began,
-        kept: None,
+    let sent = |(draft, receipt): (Draft, &AppendReceipt)| {
+        let own = Sent {
+            topic: draft.topic,
+            queue_id: draft.queue_id,
+            queue_offset: receipt.queue_offset.0,
+            physical_offset: receipt.physical_offset.0,
+            bytes: store.record_at(receipt.physical_offset).unwrap().to_vec(),
+            key: draft.key,
+            began,
+            kept: None,
+        };
+        let record = Record::parse(&own.bytes).unwrap();
+        let light = record.light_places().map(|(name, queue_offset)| Sent {
+            topic: LIGHT.into_iter().find(|known| *known == name).unwrap(),
+            queue_id: 0,
+            queue_offset: queue_offset.0,
+            ..own.clone()
+        });
+        let light: Vec<_> = light.collect();
+        std::iter::once(own).chain(light)
     };
-    Ok(drafts.into_iter().zip(batch.receipts()).map(sent).collect())
+    Ok(drafts.into_iter().zip(batch.receipts()).flat_map(sent).collect())
 }
 
 /// A message that was found.
@@ -203,7 +223,8 @@ impl Observed {
             if outcome.status == GetStatus::Found {
                 for record in outcome.slices.iter().flat_map(|slice| Records::new(slice)) {
                     let record = record.map_err(|error| format!("{topic}-{queue_id} at {next}: {error}"))?;
-                    let place = (topic.to_owned(), queue_id, record.queue_offset().0);
+                    let queue_offset = record.offset_in(topic, QueueId(queue_id)).unwrap();
+                    let place = (topic.to_owned(), queue_id, queue_offset.0);
                     let read = Read { physical_offset: record.physical_offset().0, bytes: record.bytes().to_vec() };
                     self.messages.insert(place, read);
                 }

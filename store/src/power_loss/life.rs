@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::Seeded;
-use super::history::{GONE, QUEUES, Sent, clock_at, send, send_to_gone, settle};
+use super::history::{GONE, LIGHT, QUEUES, Sent, clock_at, send, send_to_gone, settle};
 use crate::clock::{Clock, ManualClock};
 use crate::io::watch::{Step, Watch};
 use crate::{FlushMode, FlushOutcome, MessageStore, RetentionOptions, StoreOptions};
@@ -24,6 +24,8 @@ pub(crate) struct Kind {
     pub(crate) file_size: u64,
     /// Whether old messages may go when the disk seems full.
     pub(crate) deletes: bool,
+    /// Whether messages stand in light queues, too, and records end in a checksum, which is verified.
+    pub(crate) has_marks: bool,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             mode: if seeded.happens(60) { FlushMode::Sync } else { FlushMode::Async },
             file_size: [8192, 12288, 20480][seeded.index(3)],
             deletes: true,
+            has_marks: seeded.happens(50),
         }
     }
 
@@ -57,6 +60,9 @@ impl Kind {
             index_slots: 8,
             index_entries: 24,
             disk_warning_ratio: 101,
+            light_queues: self.has_marks,
+            checksum_appended: self.has_marks,
+            checksum_verified: self.has_marks,
             ..StoreOptions::new(root)
         }
     }
@@ -201,7 +207,7 @@ impl Living<'_> {
         if self.kind.mode != FlushMode::Sync {
             return;
         }
-        for (topic, queue_id) in QUEUES {
+        for (topic, queue_id) in QUEUES.into_iter().chain(LIGHT.map(|name| (name, 0))) {
             let max = self.store().max_queue_offset(topic, QueueId(queue_id)).0;
             self.keep(self.sent.len(), |sent| {
                 sent.topic == topic && sent.queue_id == queue_id && sent.queue_offset < max

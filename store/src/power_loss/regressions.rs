@@ -17,7 +17,7 @@ use crate::io::watch::{Change, Fault, Kind as Call, Step, Watch};
 use crate::{FlushMode, FlushOutcome, MessageStore};
 
 const START_MS: i64 = 1_700_000_000_000;
-const ASYNC: Kind = Kind { mode: FlushMode::Async, file_size: 8192, deletes: true };
+const ASYNC: Kind = Kind { mode: FlushMode::Async, file_size: 8192, deletes: true, has_marks: false };
 
 /// A watched store, and what its disk holds for sure.
 struct Watched {

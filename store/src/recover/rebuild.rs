@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use boostermq_remoting::message::record::Record;
-use boostermq_remoting::names::{LMQ_PREFIX, QueueId};
+use boostermq_remoting::names::QueueId;
 use boostermq_remoting::offsets::QueueOffset;
 
-use crate::commit_log::{Found, Seen, has_queue_offset, look};
+use crate::commit_log::{Check, Found, Seen, look};
 use crate::consume_queue::{ConsumeQueue, QueueError, READ_UNITS_MAX, Unit};
-use crate::dispatch::QueueBuilder;
+use crate::dispatch::{Place, QueueBuilder};
 use crate::mapped_file::MappedFile;
 
 /// Queues whose units are kept at hand.
@@ -47,6 +47,8 @@ pub(super) struct Rebuild<'a> {
     compares: bool,
     /// Where the scan begins, if it can begin further back.
     start: Option<i64>,
+    /// How records are looked at that units lead to.
+    content: Check,
     windows: Vec<Window>,
 }
 
@@ -56,31 +58,40 @@ impl<'a> Rebuild<'a> {
         files: &'a [MappedFile],
         compares: bool,
         start: Option<i64>,
+        content: Check,
     ) -> Self {
         let windows = std::iter::repeat_with(Window::default).take(WINDOWS).collect();
-        Self { builder, files, compares, start, windows }
+        Self { builder, files, compares, start, content, windows }
     }
 
-    /// Brings the queue of one record to agree with it. Says what is wrong with the record if it cannot be right.
+    /// Brings the queues of one record to agree with it. Says what is wrong with the record if it cannot be right.
     pub(super) fn take(&mut self, seen: Seen<'_>) -> Result<Option<String>, Broken> {
         let (Seen::Record(record) | Seen::Damaged(record)) = seen;
-        if !has_queue_offset(record.sys_flag()) {
-            return Ok(None);
+        for place in self.builder.places_of(record) {
+            let wrong = self.take_at(&place, seen)?;
+            if wrong.is_some() {
+                return Ok(wrong);
+            }
         }
-        let Some(queue) = self.builder.queue_of(record) else { return Ok(None) };
+        Ok(None)
+    }
+
+    fn take_at(&mut self, place: &Place<'_>, seen: Seen<'_>) -> Result<Option<String>, Broken> {
+        let (Seen::Record(record) | Seen::Damaged(record)) = seen;
+        let Some(queue) = self.builder.queue_at(place) else { return Ok(None) };
         let max = queue.max_offset();
         if let Seen::Damaged(record) = seen {
             // Whoever was told of this number may not see another message under it.
-            if record.queue_offset() == max && self.follows(&queue, record) {
+            if place.queue_offset == max && self.follows(&queue, record) {
                 queue.skip(max)?;
             }
             return Ok(None);
         }
-        if record.queue_offset() < max {
-            return if self.compares { self.compare(&queue, record) } else { Ok(None) };
+        if place.queue_offset < max {
+            return if self.compares { self.compare(&queue, place, record) } else { Ok(None) };
         }
         if !self.follows(&queue, record) {
-            if is_last_right(self.files, &queue)? {
+            if is_last_right(self.files, &queue, self.content)? {
                 // Of a queue that was deleted, and begun anew further on.
                 return Ok(None);
             }
@@ -88,17 +99,17 @@ impl<'a> Rebuild<'a> {
             self.forget_windows();
             let end = queue.max_physical_offset().map_or(0, |end| end.0);
             // What was taken away has been passed already, unless the scan saw everything: then this is a record after it.
-            return if self.start.is_some() { Err(Broken::Behind(end)) } else { self.take(seen) };
+            return if self.start.is_some() { Err(Broken::Behind(end)) } else { self.take_at(place, seen) };
         }
         // A queue without any message begins where it is found to. One that has some lacks others, unless the scan has seen
         // everything since its last: then they are damaged.
-        if record.queue_offset() > max
+        if place.queue_offset > max
             && let (Some(start), Some(end)) = (self.start, queue.max_physical_offset())
             && end.0 < start
         {
             return Err(Broken::Behind(end.0));
         }
-        self.builder.push(record)?;
+        self.builder.push_at(place, record, &[])?;
         Ok(None)
     }
 
@@ -108,21 +119,26 @@ impl<'a> Rebuild<'a> {
     }
 
     /// Compares a record with what stands in its place.
-    fn compare(&mut self, queue: &Arc<ConsumeQueue>, record: &Record<'_>) -> Result<Option<String>, Broken> {
+    fn compare(
+        &mut self,
+        queue: &Arc<ConsumeQueue>,
+        place: &Place<'_>,
+        record: &Record<'_>,
+    ) -> Result<Option<String>, Broken> {
         let unit = self.builder.unit_of(record);
-        let standing = self.standing(queue, record.queue_offset())?;
+        let standing = self.standing(queue, place.queue_offset)?;
         if standing.is_some_and(|standing| standing.is_of_same(&unit)) {
             return Ok(None);
         }
         // A unit of this very place tells of a record that power took before another was put there.
         let is_elsewhere = |standing: &Unit| !standing.is_blank() && standing.physical_offset != unit.physical_offset;
-        if let Some(other) = standing.filter(|standing| is_elsewhere(standing) && self.is_of(record, standing)) {
+        if let Some(other) = standing.filter(|standing| is_elsewhere(standing) && self.is_of(place, standing)) {
             // Two records say that they are the same message. A queue that was begun anew begins at 0, and what it had before
             // lies before all that it has now.
-            let begins_anew =
-                record.queue_offset() == QueueOffset::ZERO && other.physical_offset < unit.physical_offset;
+            let begins_anew = place.queue_offset == QueueOffset::ZERO && other.physical_offset < unit.physical_offset;
             let is_of_before = queue.first_physical_offset()?.is_some_and(|first| unit.physical_offset < first);
-            if is_of_before {
+            // A number in a light queue is a word in a text: of two the first counts, and the message is right all the same.
+            if is_of_before || (place.is_light && !begins_anew) {
                 return Ok(None);
             }
             if !begins_anew {
@@ -136,7 +152,7 @@ impl<'a> Rebuild<'a> {
             }
         }
         self.forget_windows();
-        self.builder.push(record)?;
+        self.builder.push_at(place, record, &[])?;
         Ok(None)
     }
 
@@ -145,9 +161,9 @@ impl<'a> Rebuild<'a> {
         self.windows.resize_with(WINDOWS, Window::default);
     }
 
-    /// Whether the record that `unit` points to has the same place in the same queue as `record`.
-    fn is_of(&self, record: &Record<'_>, unit: &Unit) -> bool {
-        leads_to(self.files, unit, record.topic(), record.queue_id(), record.queue_offset())
+    /// Whether the record that `unit` points to says that it has this place.
+    fn is_of(&self, place: &Place<'_>, unit: &Unit) -> bool {
+        leads_to(self.files, unit, place.topic, place.queue_id, place.queue_offset, self.content)
     }
 
     /// The unit at an offset, read with those that follow it: the next records want them.
@@ -168,18 +184,23 @@ impl<'a> Rebuild<'a> {
 
 /// Whether the last unit of a queue leads to its message, or there is none, or it is blank, or its message has left the log: nothing
 /// but the unit tells then that its number was given.
-pub(super) fn is_last_right(files: &[MappedFile], queue: &ConsumeQueue) -> Result<bool, QueueError> {
+pub(super) fn is_last_right(files: &[MappedFile], queue: &ConsumeQueue, content: Check) -> Result<bool, QueueError> {
     let Some((offset, unit)) = queue.last_unit()? else { return Ok(true) };
     let has_left = files.first().is_some_and(|first| unit.physical_offset.0 < first.base());
-    Ok(unit.is_blank() || has_left || leads_to(files, &unit, queue.topic().as_str(), queue.queue_id(), offset))
+    Ok(unit.is_blank() || has_left || leads_to(files, &unit, queue.topic().as_str(), queue.queue_id(), offset, content))
 }
 
-/// Whether a sound record stands where `unit` says, and has this place in this queue. Queues of light topics share their messages
-/// with others: there it only has to be sound.
-fn leads_to(files: &[MappedFile], unit: &Unit, topic: &str, queue_id: QueueId, offset: QueueOffset) -> bool {
+/// Whether a sound record stands where `unit` says, and has this place in this queue.
+fn leads_to(
+    files: &[MappedFile],
+    unit: &Unit,
+    topic: &str,
+    queue_id: QueueId,
+    offset: QueueOffset,
+    content: Check,
+) -> bool {
     let at = unit.physical_offset.0;
     let file = files.iter().find(|file| (file.base()..file.limit()).contains(&at));
-    let Some(Found::Record(record)) = file.map(|file| look(file, at, true)) else { return false };
-    topic.starts_with(LMQ_PREFIX)
-        || (record.topic(), record.queue_id(), record.queue_offset()) == (topic, queue_id, offset)
+    let Some(Found::Record(record)) = file.map(|file| look(file, at, content)) else { return false };
+    record.has_place(topic, queue_id, offset)
 }

@@ -159,10 +159,10 @@ pub(crate) fn read_all(store: &MessageStore, topic: &str, queue_id: u32) -> Vec<
             for record in Records::new(slice) {
                 let record = record.unwrap();
                 record.check_body_crc().unwrap();
-                assert_eq!((record.topic(), record.queue_id().0), (topic, queue_id));
-                let place = store.physical_offset(topic, QueueId(queue_id), record.queue_offset()).unwrap();
+                let queue_offset = record.offset_in(topic, QueueId(queue_id)).unwrap();
+                let place = store.physical_offset(topic, QueueId(queue_id), queue_offset).unwrap();
                 assert_eq!(place, Some(record.physical_offset()));
-                found.push((record.queue_offset().0, record.body().to_vec()));
+                found.push((queue_offset.0, record.body().to_vec()));
             }
         }
         next = outcome.next_begin_offset;

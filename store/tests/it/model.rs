@@ -12,6 +12,8 @@ use boostermq_store::{AppendBatch, AppendReceipt, RetentionOptions, StoreOptions
 use crate::harness::{Seeded, TestStore, push, record_bytes, settle, small_options};
 
 const TOPICS: [&str; 3] = ["A", "Orders", "%RETRY%group_of_someone"];
+/// Queues in which some messages stand, too; not those of the retry topic.
+const LIGHT: [&str; 3] = ["%LMQ%a", "%LMQ%b.c", "%LMQ%$p$c"];
 
 struct Kept {
     receipt: AppendReceipt,
@@ -22,6 +24,8 @@ struct Kept {
 #[derive(Default)]
 struct Model {
     queues: BTreeMap<(&'static str, u32), Vec<Kept>>,
+    /// Bodies, in their order, and where their records begin.
+    light: BTreeMap<&'static str, Vec<(PhysicalOffset, Vec<u8>)>>,
     end: PhysicalOffset,
     /// What lies before in the log has been deleted.
     begin: PhysicalOffset,
@@ -38,17 +42,23 @@ impl Model {
             let body: Vec<u8> = (0..seeded.below(largest)).map(|_| seeded.next() as u8).collect();
             self.keys += 1;
             let key = format!("key{}", self.keys);
-            push(&test.store, &mut batch, topic, queue_id, &body, &format!("KEYS\u{1}{key}\u{2}"));
-            sent.push((topic, queue_id, body, key));
+            let names: Vec<_> = LIGHT.into_iter().filter(|_| seeded.below(4) == 0).collect();
+            let list = names.join(",");
+            let properties = format!("INNER_MULTI_DISPATCH\u{1}{list}\u{2}KEYS\u{1}{key}\u{2}");
+            push(&test.store, &mut batch, topic, queue_id, &body, &properties);
+            sent.push((topic, queue_id, body, key, names));
         }
         test.clock.advance(seeded.below(20) as i64 - 5);
         let end = test.store.append(&mut batch).unwrap();
         assert_eq!(end, batch.receipts().last().unwrap().end());
-        for ((topic, queue_id, body, key), receipt) in sent.into_iter().zip(batch.receipts()) {
+        for ((topic, queue_id, body, key, names), receipt) in sent.into_iter().zip(batch.receipts()) {
             assert!(receipt.physical_offset >= self.end, "{receipt:?} before {}", self.end);
             self.end = receipt.end();
             let queue = self.queues.entry((topic, queue_id)).or_default();
             assert_eq!(receipt.queue_offset.0, queue.len() as i64, "offsets are dense");
+            for name in names.into_iter().filter(|_| !topic.starts_with("%RETRY%")) {
+                self.light.entry(name).or_default().push((receipt.physical_offset, body.clone()));
+            }
             queue.push(Kept { receipt: *receipt, body, key });
         }
     }
@@ -64,6 +74,12 @@ impl Model {
                 assert_eq!((*offset, body), (kept.receipt.queue_offset.0, &kept.body), "{topic}-{queue_id}");
                 last_timestamp.insert(kept.receipt.physical_offset, kept.receipt.store_timestamp);
             }
+        }
+        for (name, kept) in &self.light {
+            let kept: Vec<_> = kept.iter().map(|(at, body)| (*at >= self.begin, body.clone())).collect();
+            let numbered = kept.into_iter().enumerate().filter(|(_, (is_there, _))| *is_there);
+            let kept: Vec<_> = numbered.map(|(number, (_, body))| (number as i64, body)).collect();
+            assert_eq!(test.read_all(name, 0), kept, "{name}");
         }
         let in_order: Vec<i64> = last_timestamp.into_values().collect();
         assert!(in_order.is_sorted(), "store times follow the log");
@@ -122,7 +138,13 @@ fn run(seed: u64, file_size: u64, largest: u64, steps: u32) {
         queue_pause: Duration::ZERO,
         ..RetentionOptions::default()
     };
-    let mut test = TestStore::with(|root| StoreOptions { retention, ..small_options(root, file_size) });
+    let mut test = TestStore::with(|root| StoreOptions {
+        retention,
+        light_queues: true,
+        checksum_appended: true,
+        checksum_verified: true,
+        ..small_options(root, file_size)
+    });
     for _ in 0..steps {
         match seeded.below(40) {
             0 | 1 => test = test.reopen_after_crash(),
