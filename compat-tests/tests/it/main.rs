@@ -1,5 +1,6 @@
 //! The official clients against the target that `BOOSTERMQ_COMPAT_TARGET` names, and the documents against the source.
 
+mod cases;
 mod faults;
 mod go;
 mod golden;
