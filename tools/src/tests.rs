@@ -97,6 +97,14 @@ fn commands_stand_in_upstreams_order_once() {
 }
 
 #[test]
+fn every_command_of_upstream_is_there() {
+    let all = golden("help-all");
+    let names: Vec<&str> = all.split("usage: mqadmin ").skip(1).map(|usage| usage.split_once(' ').unwrap().0).collect();
+    let ours: Vec<&str> = commands::ALL.iter().map(|command| command.name()).collect();
+    assert_eq!(ours, names);
+}
+
+#[test]
 fn the_list_of_commands() {
     let (status, out, err) = run(&[]);
     assert_eq!((status, err.as_str()), (0, ""));

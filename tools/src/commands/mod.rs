@@ -2,10 +2,14 @@
 
 use crate::command::SubCommand;
 
+pub mod auth;
 pub mod broker;
 pub mod cluster;
 pub mod consumer;
+pub mod controller;
+pub mod export;
 pub mod group;
+pub mod lite;
 pub mod message;
 pub mod name_server;
 pub mod offset;
@@ -71,14 +75,45 @@ pub const ALL: &[&dyn SubCommand] = &[
     &message::ConsumeMessage,
     &topic::UpdateStaticTopic,
     &topic::RemappingStaticTopic,
+    &export::ExportMetadata,
+    &export::ExportConfigs,
+    &export::ExportMetrics,
+    &export::ExportMetadataInRocksDb,
+    &export::ExportPopRecord,
     &broker::HaStatus,
+    &controller::GetSyncStateSet,
     &broker::GetBrokerEpoch,
+    &controller::GetControllerMetaData,
+    &controller::GetControllerConfig,
+    &controller::UpdateControllerConfig,
+    &controller::ElectMaster,
+    &controller::CleanBrokerMetadata,
     &message::DumpCompactionLog,
     &broker::GetColdDataFlowCtrInfo,
     &broker::UpdateColdDataFlowCtrGroupConfig,
     &broker::RemoveColdDataFlowCtrGroupConfig,
     &broker::SetCommitLogReadAheadMode,
+    &auth::CreateUser,
+    &auth::UpdateUser,
+    &auth::DeleteUser,
+    &auth::GetUser,
+    &auth::ListUser,
+    &auth::CopyUser,
+    &auth::CreateAcl,
+    &auth::UpdateAcl,
+    &auth::DeleteAcl,
+    &auth::GetAcl,
+    &auth::ListAcl,
+    &auth::CopyAcl,
+    &export::RocksDbConfigToJson,
+    &export::CheckRocksdbCqWriteProgress,
     &broker::SwitchTimerEngine,
+    &lite::GetBrokerLiteInfo,
+    &lite::GetParentTopicInfo,
+    &lite::GetLiteTopicInfo,
+    &lite::GetLiteClientInfo,
+    &lite::GetLiteGroupInfo,
+    &lite::TriggerLiteDispatch,
 ];
 
 /// Commands that upstream does not have.

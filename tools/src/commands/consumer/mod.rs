@@ -16,3 +16,4 @@ pub use producer::Producer;
 pub use producer_connection::ProducerConnection;
 pub use start_monitoring::StartMonitoring;
 pub use stats_all::StatsAll;
+pub(crate) use stats_all::day;
