@@ -18,6 +18,7 @@
 mod binaries;
 mod client;
 mod cluster;
+pub mod dialect;
 mod differences;
 mod java;
 mod ports;

@@ -156,10 +156,21 @@ impl Connection {
 
     /// Reads frames until the answer to `opaque`; what else arrives is dropped.
     pub fn answer(&mut self, opaque: i64) -> Result<Answer> {
+        self.answer_serving(opaque, |_| None)
+    }
+
+    /// As [`Connection::answer`], but requests of the broker that arrive meanwhile are answered with what `serve` makes of them.
+    pub fn answer_serving(&mut self, opaque: i64, serve: impl Fn(&Frame) -> Option<Frame>) -> Result<Answer> {
         loop {
-            match Answer::of(Frame::read(&mut self.stream)?)? {
+            let frame = Frame::read(&mut self.stream)?;
+            match Answer::of(frame.clone())? {
                 Some((found, answer)) if found == opaque => return Ok(answer),
-                _ => {}
+                Some(_) => {}
+                None => {
+                    if let Some(answer) = serve(&frame) {
+                        self.send(&answer)?;
+                    }
+                }
             }
         }
     }

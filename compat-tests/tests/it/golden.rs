@@ -21,16 +21,16 @@ const BROKER_CODES: [i64; 15] = [10, 15, 17, 21, 29, 30, 31, 32, 34, 35, 41, 42,
 const NAMESRV_CODES: [i64; 6] = [100, 101, 102, 105, 106, 206];
 
 #[derive(Deserialize)]
-struct Exchange {
-    client: String,
-    link: String,
-    dir: String,
-    code: i64,
-    request: String,
-    response: Option<String>,
+pub(crate) struct Exchange {
+    pub(crate) client: String,
+    pub(crate) link: String,
+    pub(crate) dir: String,
+    pub(crate) code: i64,
+    pub(crate) request: String,
+    pub(crate) response: Option<String>,
 }
 
-fn exchanges() -> Result<Vec<Exchange>> {
+pub(crate) fn exchanges() -> Result<Vec<Exchange>> {
     let path = workspace_dir().join("compat-tests/golden/exchanges.jsonl");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
@@ -151,7 +151,7 @@ fn replay(cluster: &Cluster, exchange: &Exchange) -> Result<()> {
 }
 
 /// Standard alphabet with padding.
-fn base64(text: &str) -> Result<Vec<u8>> {
+pub(crate) fn base64(text: &str) -> Result<Vec<u8>> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len()), 0u32, 0);
     for letter in text.bytes().filter(|letter| *letter != b'=') {

@@ -4,6 +4,7 @@ mod cases;
 mod faults;
 mod go;
 mod golden;
+mod golden_admin;
 mod golden_store;
 mod interop;
 mod java;
