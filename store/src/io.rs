@@ -40,6 +40,23 @@ macro_rules! watched {
     };
 }
 
+/// Runs a call that reads; in tests it may fail in the call's place.
+#[cfg(not(test))]
+macro_rules! read {
+    ($watched:expr, $call:expr) => {
+        $call
+    };
+}
+#[cfg(test)]
+macro_rules! read {
+    ($watched:expr, $call:expr) => {
+        match watch::may_read($watched) {
+            Ok(()) => $call,
+            Err(error) => Err(error),
+        }
+    };
+}
+
 /// An open file that the store may change.
 #[derive(Debug)]
 pub(crate) struct StoreFile {
@@ -159,7 +176,7 @@ impl StoreFile {
     /// What the system says.
     pub(crate) fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
         match &self.overlaid {
-            None => self.file.read_at(bytes, position),
+            None => read!(self.watched.as_ref(), self.file.read_at(bytes, position)),
             Some(pages) => pages.lock().read_at(bytes, position),
         }
     }
@@ -170,7 +187,7 @@ impl StoreFile {
     /// What the system says; [`io::ErrorKind::UnexpectedEof`] when the file ends before.
     pub(crate) fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> io::Result<()> {
         match &self.overlaid {
-            None => self.file.read_exact_at(bytes, position),
+            None => read!(self.watched.as_ref(), self.file.read_exact_at(bytes, position)),
             Some(pages) => match pages.lock().read_at(bytes, position)? {
                 read if read == bytes.len() => Ok(()),
                 _ => Err(io::ErrorKind::UnexpectedEof.into()),

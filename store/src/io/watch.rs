@@ -49,6 +49,8 @@ pub(crate) enum Kind {
     Sync,
     /// All that take space: making, writing, lengthening, reserving.
     Space,
+    /// Reading what is not mapped.
+    Read,
 }
 
 /// Calls that are to fail.
@@ -149,6 +151,7 @@ impl State {
     fn fault_for(&mut self, change: &Change) -> Option<Errno> {
         let fault = self.fault?;
         let is_it = match fault.kind {
+            Kind::Read => false,
             Kind::Any => true,
             Kind::Write => matches!(change, Change::Write { .. }),
             Kind::Sync => matches!(change, Change::Sync | Change::SyncDir),
@@ -161,9 +164,11 @@ impl State {
                     | Change::Allocate { .. }
             ),
         };
-        if !is_it {
-            return None;
-        }
+        if is_it { self.count(fault) } else { None }
+    }
+
+    /// Counts a call of the kind that is to fail. Whether this one does.
+    fn count(&mut self, fault: Fault) -> Option<Errno> {
         self.seen += 1;
         let fails = self.seen >= fault.first && self.seen - fault.first < fault.count;
         self.hit += u64::from(fails);
@@ -194,6 +199,15 @@ pub(crate) fn find(path: &Path) -> Option<Watched> {
     let watches = WATCHES.read();
     let (_, watch) = watches.iter().find(|(root, _)| path.starts_with(root))?;
     Some(Watched { watch: watch.upgrade()?, path: path.to_owned() })
+}
+
+/// Whether a call that reads succeeds.
+pub(super) fn may_read(watched: Option<&Watched>) -> io::Result<()> {
+    let Some(Watched { watch, .. }) = watched else { return Ok(()) };
+    let mut state = watch.state.lock();
+    let fault = state.fault.filter(|fault| fault.kind == Kind::Read);
+    let error = fault.and_then(|fault| state.count(fault));
+    error.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Makes the call and writes down its change; or has it fail.

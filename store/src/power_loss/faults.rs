@@ -7,11 +7,12 @@ use rustix::io::Errno;
 
 use super::check::{Ends, Expected, Mutation, check, compare};
 use super::disk::{Disk, Image, Lie, write_image};
-use super::history::{Observed, Sent, clock_at, send};
+use super::history::{LIGHT, Observed, QUEUES, Sent, clock_at, send};
 use super::life::{Kind, open};
 use super::{Scratch, Seeded};
 use crate::io::watch::{Fault, Kind as Call, Watch};
-use crate::{FlushMode, FlushOutcome, MessageStore};
+use crate::{FlushMode, FlushOutcome, GetRequest, MessageStore};
+use boostermq_remoting::names::QueueId;
 use boostermq_remoting::offsets::PhysicalOffset;
 
 /// What came of a life with faults.
@@ -169,4 +170,88 @@ fn any_call_fails() {
         let lives = fail_each_call(mode, Call::Any, Errno::IO, 2);
         assert!(lives > 80, "{lives} lives");
     }
+}
+
+#[test]
+fn a23_what_cannot_be_read_is_an_error_to_who_asks_and_to_nobody_else() {
+    for mode in [FlushMode::Sync, FlushMode::Async] {
+        let kind = Kind { mode, file_size: 8192, deletes: false, has_marks: true };
+        let scratch = Scratch::new();
+        let root = scratch.path().join("life");
+        write_image(&root, &Image::new());
+        let mut seeded = Seeded::new(23);
+        let mut sent = Vec::new();
+        // Opened once more, so that nothing of the queues is left in memory.
+        let clock = clock_at(1_700_000_000_000);
+        for _ in 0..10 {
+            let store = open(kind, &root, &clock).unwrap();
+            sent.extend(send(&store, &mut seeded, 3, 0).map_err(|refused| refused.why).unwrap());
+            store.close().unwrap();
+        }
+        let watch = Watch::new(&root);
+        let store = open(kind, &root, &clock).unwrap();
+        watch.fail(Fault { kind: Call::Read, first: 1, count: u64::MAX, error: Errno::IO });
+        let mut refused = 0;
+        for (topic, queue_id) in QUEUES.into_iter().chain(LIGHT.map(|name| (name, 0))) {
+            let queue_id = QueueId(queue_id);
+            let Some(queue) = store.existing_queue(topic, queue_id) else { continue };
+            let queue_offset = queue.min_offset();
+            let request = GetRequest { topic, queue_id, queue_offset, max_messages: 32, filter: None };
+            let error = store.get(&request).unwrap_err().to_string();
+            assert!(error.contains("reading") && error.contains("consumequeue"), "{error}");
+            refused += 1;
+        }
+        assert!(refused > 4, "{refused} queues");
+        // Who sends, and who reads what is in memory, notices nothing.
+        let more = send(&store, &mut seeded, 4, 0).map_err(|refused| refused.why).unwrap();
+        for sent in &more {
+            assert_eq!(store.record_at(PhysicalOffset(sent.physical_offset)).unwrap(), sent.bytes);
+        }
+        sent.extend(more);
+        assert!(watch.heal() > 0);
+        // It passes: nothing was taken for lost, and nothing was written in the place of what could not be read.
+        let floors = Ends::new();
+        sent.iter_mut().for_each(|sent| sent.kept = Some(0));
+        let expected = Expected::at(&sent, &[], &floors, 0);
+        compare(&Observed::of(&store).unwrap(), &expected).unwrap();
+        store.close().unwrap();
+        let again = open(kind, &root, &clock).unwrap();
+        compare(&Observed::of(&again).unwrap(), &expected).unwrap();
+    }
+}
+
+#[test]
+fn a23_a_start_that_cannot_read_refuses_and_can_be_tried_again() {
+    let kind = Kind { mode: FlushMode::Sync, file_size: 8192, deletes: false, has_marks: true };
+    let (scratch, clock) = (Scratch::new(), clock_at(1_700_000_000_000));
+    let mut seeded = Seeded::new(24);
+    let root = scratch.path().join("life");
+    write_image(&root, &Image::new());
+    let store = open(kind, &root, &clock).unwrap();
+    let mut sent: Vec<Sent> = Vec::new();
+    for _ in 0..20 {
+        sent.extend(send(&store, &mut seeded, 3, 0).map_err(|refused| refused.why).unwrap());
+    }
+    store.flush().unwrap();
+    drop(store);
+    sent.iter_mut().for_each(|sent| sent.kept = Some(0));
+    let floors = Ends::new();
+    let expected = Expected::at(&sent, &[], &floors, 0);
+    let mut refusals = 0;
+    for first in 1.. {
+        let watch = Watch::new(&root);
+        watch.fail(Fault { kind: Call::Read, first, count: 1, error: Errno::IO });
+        let opened = open(kind, &root, &clock);
+        if watch.heal() == 0 {
+            break;
+        }
+        match opened {
+            Err(error) => refusals += usize::from(error.contains("failed")),
+            // What can be made anew is.
+            Ok(store) => compare(&Observed::of(&store).unwrap(), &expected).unwrap(),
+        }
+        let store = open(kind, &root, &clock).unwrap();
+        compare(&Observed::of(&store).unwrap(), &expected).unwrap_or_else(|what| panic!("read {first}: {what}"));
+    }
+    assert!(refusals > 5, "{refusals} starts were refused");
 }

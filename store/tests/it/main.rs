@@ -8,6 +8,7 @@ mod fuzz;
 mod golden;
 mod harness;
 mod kill;
+mod light;
 mod model;
 mod open;
 #[path = "../../../remoting/fuzz/own_process.rs"]
