@@ -8,7 +8,7 @@ use boostermq_remoting::names::NameError;
 use boostermq_remoting::router::ResponseError;
 use boostermq_store::MessageStore;
 use boostermq_store::consume_queue::QueueError;
-use boostermq_store::error::AppendError;
+use boostermq_store::error::{AppendError, LightQueueError};
 
 /// Who forbade a pull, as the ext field `forbiddenType` says it.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,14 @@ pub(crate) fn invalid_name(error: NameError) -> ResponseError {
 
 pub(crate) fn from_encode(error: EncodeError) -> ResponseError {
     message_illegal(format!("the message is illegal: {error}"))
+}
+
+/// Light queues that a message may not go into. The remark of a full broker begins as upstream's.
+pub(crate) fn from_light_queues(error: LightQueueError) -> ResponseError {
+    match error {
+        LightQueueError::Name { .. } => message_illegal(format!("the message is illegal: {error}")),
+        LightQueueError::TooMany { .. } => ResponseError::system(format!("[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]{error}")),
+    }
 }
 
 /// A refused append: the store's state is upstream's 14, a record that cannot fit its 13, the rest its 1.

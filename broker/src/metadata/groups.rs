@@ -17,7 +17,7 @@ use arc_swap::{ArcSwap, Guard};
 use boostermq_remoting::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
 use boostermq_remoting::config::Live;
 use boostermq_remoting::fastjson;
-use boostermq_remoting::names::Group;
+use boostermq_remoting::names::{Group, LMQ_PREFIX};
 use boostermq_store::clock::Clock;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -112,6 +112,7 @@ pub(crate) struct Groups {
     /// Held while the table is changed.
     changing: Mutex<()>,
     file: MetadataFile,
+    has_light_groups: bool,
     settings: Live<Settings>,
     clock: Arc<dyn Clock>,
 }
@@ -144,6 +145,7 @@ impl Groups {
             generation: AtomicU64::new(1),
             changing: Mutex::new(()),
             file,
+            has_light_groups: settings.read().store.enable_lmq,
             settings,
             clock,
         })
@@ -154,9 +156,11 @@ impl Groups {
         self.table.load()
     }
 
-    /// One group.
+    /// One group. Groups of light queues need not be made (`enableLmq`).
     pub(crate) fn find(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
-        self.table.load().groups.get(group).cloned()
+        let found = self.table.load().groups.get(group).cloned();
+        let is_light = || self.has_light_groups && group.starts_with(LMQ_PREFIX);
+        found.or_else(|| is_light().then(|| Arc::new(SubscriptionGroupConfig::new(group))))
     }
 
     /// Grows with every change. What was found after this number was read is the latest as long as the number stays.

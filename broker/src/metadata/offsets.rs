@@ -9,8 +9,8 @@
 //! The file is written from time to time by whoever owns this table: a crash loses the commits since, and their
 //! messages are delivered again. Never knows topics, groups or queues by themselves: who commits has checked them.
 //!
-//! With `enableLmq`, upstream keeps all of it in `lmqConsumerOffset.json` instead, with a table of the light queues more, which
-//! is left as it is; so that is the file then.
+//! With `enableLmq`, all of it stands in `lmqConsumerOffset.json` instead. There the offsets of groups whose names begin with `%LMQ%`
+//! have a table of their own, without the number of the queue, which is 0.
 //!
 //! An operator's reset waits here until the consumer fetched it: as long as it does, commits are ignored.
 //!
@@ -98,6 +98,8 @@ pub(crate) struct ConsumerOffsets {
     version: Mutex<DataVersion>,
     /// Members of the file that are unknown here, entries with odd keys included.
     kept: file::Kept,
+    /// Groups of light queues have a table of their own in the file.
+    has_light_groups: bool,
     file: MetadataFile,
     settings: Live<Settings>,
     clock: Arc<dyn Clock>,
@@ -112,7 +114,8 @@ impl ConsumerOffsets {
         let file = MetadataFile::new(dir, file_name(&settings.read()));
         let stored: Option<ConsumerOffsetSerializeWrapper> = file.load()?;
         let version = stored.as_ref().map_or_else(|| DataVersion::new(clock.now_ms()), |stored| stored.data_version);
-        let (committed, pulled, kept) = file::into_tables(stored.unwrap_or_default());
+        let has_light_groups = settings.read().store.enable_lmq;
+        let (committed, pulled, kept) = file::into_tables(stored.unwrap_or_default(), has_light_groups);
         Ok(Self {
             committed,
             pulled,
@@ -121,6 +124,7 @@ impl ConsumerOffsets {
             commits: AtomicU64::new(0),
             version: Mutex::new(version),
             kept,
+            has_light_groups,
             file,
             settings,
             clock,
@@ -264,11 +268,15 @@ impl ConsumerOffsets {
     /// # Errors
     /// [`MetadataError`] when it cannot be written; the next call tries again.
     pub(crate) fn save(&self) -> Result<(), MetadataError> {
-        self.file.save(|| file::text(self.data_version(), &self.committed, &self.pulled, &self.kept))
+        self.file.save(|| self.text())
     }
 
     /// The table as it stands in the file: also the answer to GET_ALL_CONSUMER_OFFSET.
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        file::text(self.data_version(), &self.committed, &self.pulled, &self.kept)
+        self.text()
+    }
+
+    fn text(&self) -> Vec<u8> {
+        file::text(self.data_version(), &self.committed, &self.pulled, &self.kept, self.has_light_groups)
     }
 }

@@ -20,6 +20,7 @@ use arc_swap::{ArcSwap, Guard};
 use boostermq_remoting::body::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
 use boostermq_remoting::config::Live;
 use boostermq_remoting::fastjson;
+use boostermq_remoting::message::light;
 use boostermq_remoting::names::{RETRY_TOPIC_PREFIX, SYSTEM_TOPIC_PREFIX, Topic};
 use boostermq_store::clock::Clock;
 use parking_lot::Mutex;
@@ -108,6 +109,7 @@ pub(crate) struct Topics {
     clock: Arc<dyn Clock>,
     /// Names that belong to the broker, beside those that begin with [`SYSTEM_TOPIC_PREFIX`].
     system: BTreeSet<String>,
+    has_light_queues: bool,
     listener: OnceLock<Listener>,
 }
 
@@ -137,6 +139,7 @@ impl Topics {
             changing: Mutex::new(()),
             file,
             system: fixed_system_topics(&current.broker),
+            has_light_queues: current.store.enable_lmq,
             settings,
             clock,
             listener: OnceLock::new(),
@@ -153,9 +156,10 @@ impl Topics {
         self.table.load()
     }
 
-    /// One topic.
+    /// One topic. Light queues are topics of one queue without anybody having made them (`enableLmq`).
     pub(crate) fn find(&self, topic: &str) -> Option<Arc<TopicConfig>> {
-        self.table.load().topics.get(topic).cloned()
+        let found = self.table.load().topics.get(topic).cloned();
+        found.or_else(|| (self.has_light_queues && light::is_name(topic)).then(|| Arc::new(light_topic(topic))))
     }
 
     /// Grows with every change. A configuration that was found after this number was read is the latest one for as long
@@ -377,6 +381,11 @@ pub(crate) fn fixed_system_topics(config: &BrokerConfig) -> BTreeSet<String> {
 /// True for a name that belongs to the broker whatever the broker is called.
 pub(crate) fn is_system_name(topic: &str) -> bool {
     topic.starts_with(SYSTEM_TOPIC_PREFIX)
+}
+
+/// What a light queue is as a topic (RocketMQ 5.5.0).
+fn light_topic(name: &str) -> TopicConfig {
+    TopicConfig::new(name, 1, TopicConfig::PERM_READ | TopicConfig::PERM_WRITE)
 }
 
 /// The configuration that a request makes of a topic: attributes are altered, and what this version does not know stays.

@@ -255,6 +255,7 @@ impl SendSession {
                 broker.settings.read().broker.broker_ip1
             )));
         }
+        seen.check_light_queues(broker)?;
         let slot_ms = slot_of(broker, &seen, question_draw(incoming, header))?;
         let plain = if seen.has_pop_check_point { Properties(given).without(property::POP_CK) } else { given.into() };
         let mut delay_level = seen.delay_level;
@@ -433,6 +434,7 @@ impl SendSession {
                     "the messages of a batch can be neither delayed nor part of a transaction".to_owned(),
                 ));
             }
+            seen.check_light_queues(broker)?;
             waits &= seen.waits;
             check_properties(entry.properties.as_str().len())?;
             let fields = RecordFields {
@@ -814,6 +816,8 @@ struct SeenProperties<'a> {
     /// When the sender wants the message delivered.
     wish: Wish<'a>,
     has_pop_check_point: bool,
+    /// The light queues it is to stand in, too.
+    light_queues: Option<&'a str>,
 }
 
 impl<'a> SeenProperties<'a> {
@@ -826,6 +830,7 @@ impl<'a> SeenProperties<'a> {
             is_timer: false,
             wish: Wish::default(),
             has_pop_check_point: false,
+            light_queues: None,
         };
         for (name, value) in Properties(properties).iter() {
             match name {
@@ -834,12 +839,19 @@ impl<'a> SeenProperties<'a> {
                 property::DELAY => seen.delay_level = value.parse().unwrap_or(0),
                 property::TRAN_MSG => seen.is_transaction = value.eq_ignore_ascii_case("true"),
                 property::POP_CK => seen.has_pop_check_point = true,
+                property::INNER_MULTI_DISPATCH => seen.light_queues = Some(value),
                 _ => seen.wish.note(name, value),
             }
         }
         let wish = &seen.wish;
         seen.is_timer = wish.delay_sec.is_some() || wish.delay_ms.is_some() || wish.deliver_ms.is_some();
         seen
+    }
+
+    /// Looked at when the message comes, even if it gets into light queues later.
+    fn check_light_queues(&self, broker: &Broker) -> Result<(), ResponseError> {
+        let Some(list) = self.light_queues else { return Ok(()) };
+        broker.store.check_light_queues(list).map_err(response_error::from_light_queues)
     }
 }
 

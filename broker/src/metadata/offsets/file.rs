@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use boostermq_remoting::body::{self, ConsumerOffsetSerializeWrapper, DataVersion};
 use boostermq_remoting::fastjson;
-use boostermq_remoting::names::QueueId;
-use serde_json::Value;
+use boostermq_remoting::message::light::LIGHT_QUEUE;
+use boostermq_remoting::names::{LMQ_PREFIX, QueueId};
+use serde_json::{Map, Value};
 
 use super::OffsetTable;
 
 /// Between topic and group in a key; neither may hold it.
 const SEPARATOR: char = '@';
+
+/// The table of the groups of light queues: `TOPIC@GROUP -> offset`.
+const LIGHT_TABLE: &str = "lmqOffsetTable";
 
 /// What was read and is not understood; it is written back as it was.
 #[derive(Clone, Debug, Default)]
@@ -21,14 +25,32 @@ pub(super) struct Kept {
 }
 
 /// Committed offsets, offsets of pulls, and the rest of a file.
-pub(super) fn into_tables(stored: ConsumerOffsetSerializeWrapper) -> (OffsetTable, OffsetTable, Kept) {
+pub(super) fn into_tables(
+    mut stored: ConsumerOffsetSerializeWrapper,
+    has_light_groups: bool,
+) -> (OffsetTable, OffsetTable, Kept) {
     let (committed, pulled) = (OffsetTable::default(), OffsetTable::default());
+    if has_light_groups && let Some(Value::Object(light)) = stored.others.get_mut(LIGHT_TABLE) {
+        light.retain(|key, offset| !take_light(&committed, key, offset));
+    }
     let kept = Kept {
         committed: fill(&committed, stored.offset_table),
         pulled: fill(&pulled, stored.pull_offset_table.unwrap_or_default()),
         others: stored.others,
     };
     (committed, pulled, kept)
+}
+
+/// Puts an entry of the groups of light queues into `table`. False when it is none; then it is kept aside.
+fn take_light(table: &OffsetTable, key: &str, offset: &Value) -> bool {
+    let Some((topic, group)) = key.split_once(SEPARATOR).filter(|(_, group)| is_light(group)) else { return false };
+    let Some(offset) = offset.as_i64().filter(|_| !group.contains(SEPARATOR)) else { return false };
+    table.set(group, topic, LIGHT_QUEUE, offset);
+    true
+}
+
+fn is_light(group: &str) -> bool {
+    group.starts_with(LMQ_PREFIX)
 }
 
 /// Moves what has proper keys into `table`; returns the rest.
@@ -52,14 +74,40 @@ fn fill(table: &OffsetTable, keyed: body::OffsetTable) -> body::OffsetTable {
 }
 
 /// The file's text.
-pub(super) fn text(version: DataVersion, committed: &OffsetTable, pulled: &OffsetTable, kept: &Kept) -> Vec<u8> {
+pub(super) fn text(
+    version: DataVersion,
+    committed: &OffsetTable,
+    pulled: &OffsetTable,
+    kept: &Kept,
+    has_light_groups: bool,
+) -> Vec<u8> {
+    let mut offset_table = keyed(committed, &kept.committed);
+    let mut others = kept.others.clone();
+    if has_light_groups {
+        let light = others.entry(LIGHT_TABLE.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(light) = light {
+            move_light(&mut offset_table, light);
+        }
+    }
     fastjson::to_pretty_vec(&ConsumerOffsetSerializeWrapper {
         data_version: version,
-        group_topic_map: Some(topics_by_group(committed)),
-        offset_table: keyed(committed, &kept.committed),
+        group_topic_map: Some(topics_by_group(committed, has_light_groups)),
+        offset_table,
         pull_offset_table: Some(keyed(pulled, &kept.pulled)),
-        others: kept.others.clone(),
+        others,
     })
+}
+
+/// Moves what groups of light queues have consumed of queue 0, which is all there is, into their own table.
+fn move_light(offset_table: &mut body::OffsetTable, light: &mut Map<String, Value>) {
+    offset_table.retain(|key, queues| {
+        let is_light = key.split_once(SEPARATOR).is_some_and(|(_, group)| is_light(group));
+        let offset = queues.get(&LIGHT_QUEUE.to_wire()).filter(|_| is_light);
+        if let Some(offset) = offset {
+            light.insert(key.clone(), Value::from(*offset));
+        }
+        offset.is_none()
+    });
 }
 
 fn keyed(table: &OffsetTable, kept: &body::OffsetTable) -> body::OffsetTable {
@@ -73,9 +121,9 @@ fn keyed(table: &OffsetTable, kept: &body::OffsetTable) -> body::OffsetTable {
     keyed
 }
 
-fn topics_by_group(table: &OffsetTable) -> BTreeMap<String, Vec<String>> {
+fn topics_by_group(table: &OffsetTable, has_light_groups: bool) -> BTreeMap<String, Vec<String>> {
     let mut by_group = BTreeMap::new();
-    for entry in &table.0 {
+    for entry in table.0.iter().filter(|entry| !(has_light_groups && is_light(entry.key()))) {
         let mut topics: Vec<String> = entry.value().keys().map(|topic| topic.to_string()).collect();
         topics.sort_unstable();
         by_group.insert(entry.key().to_string(), topics);

@@ -177,12 +177,21 @@ fn a_store_with_light_queues_keeps_offsets_in_a_file_of_its_own() {
     fs::write(bench.dir.path().join("consumerOffset.json"), r#"{"offsetTable":{"T@g":{0:1}}}"#).unwrap();
     let offsets = bench.offsets();
     assert_eq!(offsets.query("g", "T", QUEUE), Some(5));
+    assert_eq!(offsets.query("%LMQ%g", "%LMQ%a", QueueId(0)), Some(9));
     offsets.commit("g", "T", QUEUE, 6);
+    offsets.commit("g", "%LMQ%a", QueueId(0), 3);
+    offsets.commit("%LMQ%g", "%LMQ%b", QueueId(0), 4);
     offsets.save().unwrap();
     let text = fs::read(bench.dir.path().join("lmqConsumerOffset.json")).unwrap();
     let written: Value = serde_json::from_slice(&text).unwrap();
-    assert_eq!(written["lmqOffsetTable"], json!({"%LMQ%a@%LMQ%g": 9}));
-    assert_eq!(written["offsetTable"], json!({"T@g": {"0": 6}}));
+    assert_eq!(written["lmqOffsetTable"], json!({"%LMQ%a@%LMQ%g": 9, "%LMQ%b@%LMQ%g": 4}));
+    assert_eq!(written["groupTopicMap"], json!({"g": ["%LMQ%a", "T"]}));
+    assert_eq!(written["offsetTable"], json!({"T@g": {"0": 6}, "%LMQ%a@g": {"0": 3}}));
+    let again = bench.offsets();
+    assert_eq!(again.query("%LMQ%g", "%LMQ%b", QueueId(0)), Some(4));
+    again.remove_group("%LMQ%g");
+    again.save().unwrap();
+    assert_eq!(bench.offsets().query("%LMQ%g", "%LMQ%b", QueueId(0)), None);
     let other = fs::read_to_string(bench.dir.path().join("consumerOffset.json")).unwrap();
     assert_eq!(other, r#"{"offsetTable":{"T@g":{0:1}}}"#, "it is left alone");
 }
