@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use boostermq_remoting::body::{
     self, BrokerStatsData, ConsumeStats, ConsumerConnection, ConsumerRunningInfo, GroupForbidden, KvTable,
-    MessageQueue, OffsetWrapper, SubscriptionGroupConfig, TopicConfig, TopicStatsTable,
+    MessageQueue, OffsetWrapper, SubscriptionGroupConfig, SubscriptionGroupWrapper, TopicConfig, TopicStatsTable,
 };
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::fastjson;
@@ -20,7 +20,7 @@ use boostermq_remoting::request::client::{
 };
 use boostermq_remoting::request::cold_data::GetColdDataFlowCtrInfo;
 use boostermq_remoting::request::group::{
-    GetSubscriptionGroupConfigRequestHeader, GetSubscriptiongroupConfig, QueryTopicsByConsumer,
+    GetAllSubscriptionGroupRequestHeader, GetAllSubscriptiongroupConfig, QueryTopicsByConsumer,
     QueryTopicsByConsumerRequestHeader, UpdateAndGetGroupForbidden, UpdateGroupForbiddenRequestHeader,
 };
 use boostermq_remoting::request::stats::{
@@ -109,12 +109,16 @@ async fn ask_each<T>(
 
 /// Settings of the group and load of every broker. False when none knows the group.
 async fn brokers(session: &mut Session<'_>, group: &Group, places: &[Place], facts: &mut Facts) -> bool {
-    let header = GetSubscriptionGroupConfigRequestHeader { group: group.clone() };
-    let unknown = [ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, ResponseCode::SYSTEM_ERROR];
-    let configs = ask_each(session, places, &unknown, async |admin, address| {
-        admin.call_body::<GetSubscriptiongroupConfig, SubscriptionGroupConfig>(address, &header).await
+    // Asked for one group, a broker makes it when it does not know it.
+    let header = GetAllSubscriptionGroupRequestHeader { group_seq: None, max_group_num: None, data_version: None };
+    let tables = ask_each(session, places, &[], async |admin, address| {
+        admin.call_body::<GetAllSubscriptiongroupConfig, SubscriptionGroupWrapper>(address, &header).await
     })
     .await;
+    let of_group = |(place, mut table): (Place, SubscriptionGroupWrapper)| {
+        table.subscription_group_table.remove(group.as_str()).map(|config| (place, config))
+    };
+    let configs: Vec<(Place, SubscriptionGroupConfig)> = tables.into_iter().filter_map(of_group).collect();
     let runtimes = ask_each(session, places, &[], async |admin, address| {
         admin.call_body::<GetBrokerRuntimeInfo, KvTable>(address, &NoHeader {}).await
     })

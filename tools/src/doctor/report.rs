@@ -42,7 +42,7 @@ pub(super) fn page(facts: &Facts, findings: &[Finding]) -> Document {
     let lag = facts.lag();
     let oldest = facts.oldest_ms();
     let mut head = format!(
-        "Group {}: {} members, {} topics, {} queues; {lag} messages wait",
+        "Group {}: members {}, topics {}, queues {}; {lag} messages wait",
         facts.group,
         facts.members.len(),
         facts.topics.len(),

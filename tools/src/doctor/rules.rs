@@ -33,9 +33,16 @@ const RULES: &[Rule] = &[
     broker::flow_control,
 ];
 
+/// Causes that have others as their consequence, and these: told beside them, they would lead astray.
+const ROOTS: [&str; 3] = ["consume-disabled", "read-forbidden", "mismatched-subscriptions"];
+const CONSEQUENCES: [&str; 4] = ["member-paused", "queue-without-member", "filter-drops-nearly-all", "hot-queue"];
+
 /// Everything that is wrong.
 pub(crate) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES.iter().filter_map(|rule| rule(facts)).collect();
+    if findings.iter().any(|finding| ROOTS.contains(&finding.cause)) {
+        findings.retain(|finding| !CONSEQUENCES.contains(&finding.cause));
+    }
     if findings.is_empty() {
         findings.extend(rate::too_slow(facts));
     }

@@ -139,10 +139,32 @@ fn troubles() -> Vec<(&'static str, Change, Option<&'static str>)> {
             Some("mismatched-subscriptions"),
         ),
         ("versions differ", Box::new(with_running(|running| running.subscription_set[0].sub_version = 77)), None),
+        (
+            "filters differ, and what follows",
+            Box::new(|facts| {
+                with_running(|running| running.subscription_set = vec![subscription("A")])(facts);
+                facts.queues[0] = queue(0, (100, 100), (10_000, 160));
+            }),
+            Some("mismatched-subscriptions"),
+        ),
         ("silence", Box::new(|facts| facts.members[0].running = Err("timeout".to_owned())), Some("silent-member")),
         (
             "stuck",
             Box::new(with_running(|running| held(running).last_consume_timestamp = NOW_MS - 60_000)),
+            Some("stuck-in-flight"),
+        ),
+        (
+            "slow, its turn comes",
+            Box::new(with_running(|running| {
+                held(running).last_consume_timestamp = NOW_MS - 15_000;
+                held(running).cached_msg_count = 900;
+                running.status_table.get_mut("T").unwrap().consume_rt = 400.0;
+            })),
+            None,
+        ),
+        (
+            "one message of many stuck",
+            Box::new(with_running(|running| held(running).cached_msg_max_offset = 5_000)),
             Some("stuck-in-flight"),
         ),
         (
@@ -167,7 +189,11 @@ fn troubles() -> Vec<(&'static str, Change, Option<&'static str>)> {
         ),
         (
             "flow control by span",
-            Box::new(with_running(|running| held(running).cached_msg_max_offset = 5_000)),
+            Box::new(|facts| {
+                with_running(|running| held(running).cached_msg_max_offset = 5_000)(facts);
+                let Ok((first, _)) = &mut facts.members[0].running else { unreachable!() };
+                held(first).cached_msg_min_offset = 90;
+            }),
             Some("member-flow-controlled"),
         ),
         (
@@ -305,7 +331,7 @@ fn the_page_tells_evidence_and_advice() {
     let document = report::page(&facts, &findings);
     let text = printed(|out| document.write(Format::Text, out));
     for wanted in [
-        "Group g: 0 members, 1 topics, 2 queues; 1 messages wait, the oldest for 3 min 20 s; 20.0/s stored, 19.8/s consumed.",
+        "Group g: members 0, topics 1, queues 2; 1 messages wait, the oldest for 3 min 20 s; 20.0/s stored, 19.8/s consumed.",
         "1. Nobody consumes. [no-member]\n   - no consumer of g is connected; 1 messages wait\n   Do: Start a consumer",
     ] {
         assert!(text.contains(wanted), "{wanted}\n{text}");
@@ -334,8 +360,8 @@ ConsumeMessageThread_g_1                app.Listener.pay(Listener.java:17)
 ConsumeMessageThread_g_1                org.apache.rocketmq.client.impl.consumer.ConsumeRequest.run(C.java:1)
 
 ConsumeMessageThread_g_2                TID: 41 STATE: TIMED_WAITING
-ConsumeMessageThread_g_2                java.lang.Thread.sleep(Native Method)
-ConsumeMessageThread_g_2                app.Listener.pay(Listener.java:17)
+ConsumeMessageThread_g_2                java.base@17.0.15/java.lang.Thread.sleep(Native Method)
+ConsumeMessageThread_g_2                app//app.Listener.pay(Listener.java:17)
 
 ConsumeMessageThread_g_3                TID: 42 STATE: WAITING
 ConsumeMessageThread_g_3                java.util.concurrent.LinkedBlockingQueue.take(Q.java:1)
@@ -344,8 +370,9 @@ PullMessageService                      app.Wrong.place(W.java:1)
 ";
     let wanted =
         "2 threads stand in app.Listener.pay(Listener.java:17), which waits in java.lang.Thread.sleep(Native Method)";
-    assert_eq!(stack::consuming(stacks), [wanted]);
-    assert!(stack::consuming("").is_empty());
+    assert_eq!(stack::consuming(stacks, "g"), [wanted]);
+    assert!(stack::consuming("", "g").is_empty());
+    assert!(stack::consuming(stacks, "other").is_empty());
 }
 
 #[test]

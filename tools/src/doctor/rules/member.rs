@@ -1,5 +1,7 @@
 //! Causes that lie in one member: what it holds, what it does not fetch, where its threads stand.
 
+use std::collections::BTreeSet;
+
 use boostermq_remoting::body::{ConsumeType, ConsumerRunningInfo, MessageModel, MessageQueue, ProcessQueueInfo};
 use boostermq_remoting::names::RETRY_TOPIC_PREFIX;
 
@@ -15,6 +17,7 @@ const UNLOCKED_MS: i64 = 25_000;
 const PULL_THRESHOLD: i64 = 1_000;
 const PULL_THRESHOLD_MIB: i64 = 100;
 const MAX_SPAN: i64 = 2_000;
+const DEFAULT_THREADS: i64 = 20;
 
 /// What a member holds of a queue, both times.
 struct Held<'a> {
@@ -30,13 +33,32 @@ impl Held<'_> {
         format!("{}@{}:{}", self.queue.topic, self.queue.broker_name, self.queue.queue_id)
     }
 
-    /// It held the same first message both times, and consumed none in between.
+    /// It held the same first message both times, and either finished none for long, or only such as come long after it.
     fn is_still(&self, facts: &Facts) -> bool {
         let is_same = self.first.is_some_and(|first| {
             first.cached_msg_count > 0 && first.cached_msg_min_offset == self.second.cached_msg_min_offset
         });
         let since_ms = facts.now_ms.saturating_sub(self.second.last_consume_timestamp);
-        is_same && self.second.cached_msg_count > 0 && since_ms > STUCK_MS
+        let is_passed =
+            !self.is_orderly() && self.span() >= setting(self.running, "consumeConcurrentlyMaxSpan", MAX_SPAN);
+        is_same && self.second.cached_msg_count > 0 && (is_passed || since_ms > STUCK_MS.max(self.patience_ms()))
+    }
+
+    /// Twice the time in which the member works off all that it holds, ms: queues take turns.
+    fn patience_ms(&self) -> i64 {
+        let threads = setting(self.running, "PROP_THREADPOOL_CORE_SIZE", DEFAULT_THREADS).max(1);
+        let held: i64 = self.running.mq_table.0.values().map(|held| i64::from(held.cached_msg_count)).sum();
+        let slowest = self.running.status_table.values().map(|status| status.consume_rt).fold(0.0, f64::max);
+        (2.0 * held as f64 * slowest / threads as f64) as i64
+    }
+
+    fn is_orderly(&self) -> bool {
+        self.running.properties.get("PROP_CONSUMEORDERLY").is_some_and(|value| value == "true")
+    }
+
+    /// Offsets between the first and the last message it holds.
+    const fn span(&self) -> i64 {
+        self.second.cached_msg_max_offset.saturating_sub(self.second.cached_msg_min_offset)
     }
 }
 
@@ -62,13 +84,15 @@ fn setting(running: &ConsumerRunningInfo, name: &str, default: i64) -> i64 {
 
 pub(super) fn stuck_in_flight(facts: &Facts) -> Option<Finding> {
     let mut evidence = Vec::new();
+    let mut stuck = BTreeSet::new();
     for held in held(facts).iter().filter(|held| held.is_still(facts)) {
+        stuck.insert(&held.member.client_id);
         let since_s = facts.now_ms.saturating_sub(held.second.last_consume_timestamp) / 1_000;
         let age = queue_of(facts, held.queue).and_then(|queue| queue.next).map_or_else(String::new, |next| {
             format!("; the message was stored {} s ago", facts.now_ms.saturating_sub(next.stored_ms) / 1_000)
         });
         evidence.push(format!(
-            "{} holds {} messages of {} and has finished none for {since_s} s; the first stands at offset {}{age}",
+            "{} holds {} messages of {}, finished the last {since_s} s ago, and still has that at offset {}{age}",
             held.member.client_id,
             held.second.cached_msg_count,
             held.name(),
@@ -78,8 +102,9 @@ pub(super) fn stuck_in_flight(facts: &Facts) -> Option<Finding> {
     if evidence.is_empty() {
         return None;
     }
-    for (member, _, running) in facts.running() {
-        for line in running.jstack.as_deref().map(stack::consuming).unwrap_or_default() {
+    for (member, _, running) in facts.running().filter(|(member, ..)| stuck.contains(&member.client_id)) {
+        let stacks = running.jstack.as_deref().unwrap_or_default();
+        for line in stack::consuming(stacks, &facts.group) {
             evidence.insert(1.min(evidence.len()), format!("{}: {line}", member.client_id));
         }
     }
@@ -99,13 +124,12 @@ pub(super) fn flow_controlled(facts: &Facts) -> Option<Finding> {
         let limit = setting(held.running, "pullThresholdForQueue", PULL_THRESHOLD);
         let limit_mib = setting(held.running, "pullThresholdSizeForQueue", PULL_THRESHOLD_MIB);
         let max_span = setting(held.running, "consumeConcurrentlyMaxSpan", MAX_SPAN);
-        let is_orderly = held.running.properties.get("PROP_CONSUMEORDERLY").is_some_and(|value| value == "true");
-        let span = second.cached_msg_max_offset.saturating_sub(second.cached_msg_min_offset);
+        let span = held.span();
         let reason = if i64::from(second.cached_msg_count) >= limit {
             format!("{} messages, its limit is {limit}", second.cached_msg_count)
         } else if i64::from(second.cached_msg_size_in_mib) >= limit_mib {
             format!("{} MiB, its limit is {limit_mib}", second.cached_msg_size_in_mib)
-        } else if !is_orderly && span >= max_span {
+        } else if !held.is_orderly() && span >= max_span {
             format!("messages {span} offsets apart, its limit is {max_span}")
         } else {
             continue;
@@ -116,7 +140,7 @@ pub(super) fn flow_controlled(facts: &Facts) -> Option<Finding> {
             held.member.client_id,
             held.name(),
             status.consume_ok_tps,
-            setting(held.running, "PROP_THREADPOOL_CORE_SIZE", 20),
+            setting(held.running, "PROP_THREADPOOL_CORE_SIZE", DEFAULT_THREADS),
             status.consume_rt,
         ));
     }
@@ -136,8 +160,7 @@ pub(super) fn paused(facts: &Facts) -> Option<Finding> {
     let mut evidence = Vec::new();
     for held in held(facts) {
         let Some(queue) = queue_of(facts, held.queue) else { continue };
-        let is_unlocked = held.running.properties.get("PROP_CONSUMEORDERLY").is_some_and(|value| value == "true")
-            && !held.second.locked;
+        let is_unlocked = held.is_orderly() && !held.second.locked;
         let status = held.running.status_table.get(&held.queue.topic).cloned().unwrap_or_default();
         let is_idle = held.second.cached_msg_count == 0 && status.pull_tps == 0.0 && status.consume_ok_tps == 0.0;
         if queue.lag() > 0 && queue.consumed() == 0 && is_idle && !is_unlocked {
@@ -161,10 +184,9 @@ pub(super) fn paused(facts: &Facts) -> Option<Finding> {
 pub(super) fn lock_held_elsewhere(facts: &Facts) -> Option<Finding> {
     let mut evidence = Vec::new();
     for held in held(facts) {
-        let is_orderly = held.running.properties.get("PROP_CONSUMEORDERLY").is_some_and(|value| value == "true");
         let is_shared = facts.model == Some(MessageModel::Broadcasting);
         let since_ms = facts.now_ms.saturating_sub(held.second.last_lock_timestamp);
-        if is_orderly && !is_shared && !held.second.locked && since_ms > UNLOCKED_MS {
+        if held.is_orderly() && !is_shared && !held.second.locked && since_ms > UNLOCKED_MS {
             let lag = queue_of(facts, held.queue).map_or(0, Queue::lag);
             evidence.push(format!(
                 "{} owns {} and has no lock on it since {} s; {lag} messages wait",

@@ -1,6 +1,6 @@
 //! Causes that show in rates: how much is stored, passed, consumed, tried again.
 
-use boostermq_remoting::body::{ConsumeType, MessageModel};
+use boostermq_remoting::body::{ConsumeType, ConsumerRunningInfo, MessageModel, MessageQueue};
 
 use crate::doctor::facts::{Facts, Finding, Queue, finding};
 use crate::doctor::span;
@@ -163,9 +163,15 @@ pub(super) fn offsets_not_committed(facts: &Facts) -> Option<Finding> {
     }
     let pulls = facts.consume_type == Some(ConsumeType::Actively);
     for queue in facts.queues.iter().filter(|queue| pulls && queue.consumed() == 0) {
-        let pulled = queue.second.pull_offset.saturating_sub(queue.first.pull_offset);
-        if pulled > 0 {
-            evidence.push(format!("{}: {pulled} messages were pulled, and nothing committed", queue.name()));
+        // What was pulled and is in no member's hands any more was consumed.
+        let held: i64 = facts.running().filter_map(|(_, _, running)| held_of(running, queue)).sum();
+        let gone = queue.second.pull_offset.saturating_sub(queue.second.consumer_offset).saturating_sub(held);
+        if gone >= FEW {
+            evidence.push(format!(
+                "{}: {gone} messages were pulled and worked off, the broker still has offset {}",
+                queue.name(),
+                queue.second.consumer_offset,
+            ));
         }
     }
     finding(
@@ -175,6 +181,12 @@ pub(super) fn offsets_not_committed(facts: &Facts) -> Option<Finding> {
         "A consumer that pulls must commit (commitSync, updateConsumeOffset). A push consumer does so each 5 s: look for \
          errors of UPDATE_CONSUMER_OFFSET in its log.",
     )
+}
+
+/// Messages of a queue that a member holds.
+fn held_of(running: &ConsumerRunningInfo, queue: &Queue) -> Option<i64> {
+    let key = MessageQueue { topic: queue.topic.clone(), broker_name: queue.broker.clone(), queue_id: queue.queue_id };
+    running.mq_table.0.get(&key).map(|held| i64::from(held.cached_msg_count))
 }
 
 /// What to say when messages wait and nothing else was found.
