@@ -123,7 +123,7 @@ fn members(facts: &Facts) -> Table {
         };
         let held = || running.mq_table.0.values().filter(|held| !held.droped);
         let sum = |of: fn(&boostermq_remoting::body::ConsumeStatus) -> f64| {
-            running.status_table.values().map(of).sum::<f64>()
+            running.status_table.values().map(of).fold(0.0, |one, other| one + other)
         };
         let slowest = running.status_table.values().map(|status| status.consume_rt).fold(0.0, f64::max);
         table.row([

@@ -26,16 +26,37 @@ pub(super) enum Delivery {
     Broadcast,
     /// The group has committed nothing for the queue.
     NoOffset,
+    /// It failed, and waits for the time of its next try.
+    RetryLater {
+        /// Tries that failed.
+        tries: i32,
+    },
+    /// It failed, and its next try is in the retry queue.
+    RetryNext {
+        /// Tries that failed.
+        tries: i32,
+    },
+    /// It failed first, and a later try came past it.
+    ConsumedAtRetry {
+        /// Tries that failed before.
+        tries: i32,
+    },
+    /// It failed, and was given up.
+    Dead,
 }
 
 impl Delivery {
-    pub(super) const fn name(self) -> &'static str {
+    pub(super) fn text(self) -> String {
         match self {
-            Self::Consumed => "consumed",
-            Self::Filtered => "filtered out",
-            Self::Waiting { .. } => "not yet",
-            Self::Broadcast => "broadcast: each consumer keeps its own offset",
-            Self::NoOffset => "not yet: the group has no offset in this queue",
+            Self::Consumed => "consumed".to_owned(),
+            Self::Filtered => "filtered out".to_owned(),
+            Self::Waiting { .. } => "not yet".to_owned(),
+            Self::Broadcast => "broadcast: each consumer keeps its own offset".to_owned(),
+            Self::NoOffset => "not yet: the group has no offset in this queue".to_owned(),
+            Self::RetryLater { tries } => format!("failed {tries} times, waits for its next try"),
+            Self::RetryNext { tries } => format!("failed {tries} times, its next try is in the retry queue"),
+            Self::ConsumedAtRetry { tries } => format!("consumed after {tries} failures"),
+            Self::Dead => "given up: dead letter".to_owned(),
         }
     }
 }
@@ -64,6 +85,26 @@ pub(super) struct Facts<'a> {
     pub(super) committed: Option<i64>,
     /// Who is connected.
     pub(super) connection: Option<&'a ConsumerConnection>,
+}
+
+/// Decides from the copies of a message that a group has tried again; `None` when there is none. `committed` is the
+/// group's offset in the queue of the last of them.
+pub(super) fn retried(life: &Life, group: &str, committed: Option<i64>) -> Option<Delivery> {
+    let (role, last) = last_try(life, group)?;
+    Some(match role {
+        Role::Dead(_) => Delivery::Dead,
+        Role::RetryWaiting(_) => Delivery::RetryLater { tries: last.reconsume_times },
+        _ if committed.is_some_and(|committed| committed > last.queue_offset.0) => {
+            Delivery::ConsumedAtRetry { tries: last.reconsume_times }
+        }
+        _ => Delivery::RetryNext { tries: last.reconsume_times },
+    })
+}
+
+/// The newest copy of a message that is a group's own.
+fn last_try<'a>(life: &'a Life, group: &str) -> Option<&'a (Role, Message)> {
+    let is_own = |role: &Role| matches!(role, Role::Retry(of) | Role::RetryWaiting(of) | Role::Dead(of) if of == group);
+    life.copies.iter().rev().find(|(role, _)| is_own(role))
 }
 
 /// Decides from what is known.
@@ -119,8 +160,12 @@ pub(super) async fn ask(admin: &Admin, address: &str, life: &Life, message: &Mes
             return line;
         }
     }
+    let at_retry = match last_try(life, group) {
+        Some((Role::Retry(_), retry)) => committed(admin, address, retry, group).await.ok().flatten(),
+        _ => None,
+    };
     let facts = Facts { message, committed: line.committed, connection: connection.as_ref() };
-    line.delivery = Ok(delivery(&facts));
+    line.delivery = Ok(retried(life, group, at_retry).unwrap_or_else(|| delivery(&facts)));
     line
 }
 

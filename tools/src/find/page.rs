@@ -105,8 +105,17 @@ fn block(document: &mut Document, entry: &Entry, broker: &impl Fn(&Message) -> S
     }
     let groups = groups(&entry.groups);
     let copies = copies(life, broker);
-    members.push(("storeTimestamp".to_owned(), message.store_timestamp.into()));
-    members.push(("broker".to_owned(), broker(message).into()));
+    let more: [(&str, Value); 8] = [
+        ("storeTimestamp", message.store_timestamp.into()),
+        ("broker", broker(message).into()),
+        ("storeHost", message.store_host.to_string().into()),
+        ("queueId", message.queue_id.to_wire().into()),
+        ("queueOffset", message.queue_offset.0.into()),
+        ("physicalOffset", message.physical_offset.0.into()),
+        ("bornHost", message.born_host.to_string().into()),
+        ("bodySize", message.body.len().into()),
+    ];
+    members.extend(more.map(|(name, value)| (name.to_owned(), value)));
     members.push(("groups".to_owned(), Value::List(groups.values())));
     members.push(("copies".to_owned(), Value::List(copies.values())));
     document.line("");
@@ -125,9 +134,7 @@ fn groups(lines: &[GroupLine]) -> Table {
     let mut table = Table::new(&GROUPS);
     for line in lines {
         let state = match &line.delivery {
-            Ok(Delivery::Consumed) if line.is_dead => "failed".to_owned(),
-            Ok(Delivery::Consumed) if line.retries > 0 => "tried again".to_owned(),
-            Ok(delivery) => delivery.name().to_owned(),
+            Ok(delivery) => delivery.text(),
             Err(reason) => format!("not known: {reason}"),
         };
         let before = match line.delivery {

@@ -1,7 +1,7 @@
 use boostermq_remoting::body::{ConsumerConnection, MessageModel, SubscriptionData};
 use boostermq_remoting::message::property_name;
 
-use super::delivery::{Delivery, Facts, delivery};
+use super::delivery::{Delivery, Facts, delivery, retried};
 use super::life::{Outcome, Timing, gather, outcome, timing};
 use super::*;
 use crate::output::Format;
@@ -129,6 +129,29 @@ fn deliveries() {
 }
 
 #[test]
+fn retries() {
+    let tried = |topic: &str, stored_ms: i64, tries: i32| {
+        let mut copy = copy(topic, stored_ms, stored_ms, &[(property_name::REAL_TOPIC, "%RETRY%g")]);
+        copy.reconsume_times = tries;
+        copy
+    };
+    let waiting = |stored_ms, tries| tried("SCHEDULE_TOPIC_XXXX", stored_ms, tries);
+    let retry = |stored_ms, tries| tried("%RETRY%g", stored_ms, tries);
+    for (copies, committed, wanted) in [
+        (vec![copy("T", 1, 1, &[])], None, None),
+        (vec![copy("T", 1, 1, &[]), waiting(2, 1)], None, Some(Delivery::RetryLater { tries: 1 })),
+        (vec![waiting(2, 1), retry(3, 1)], Some(17), Some(Delivery::RetryNext { tries: 1 })),
+        (vec![waiting(2, 1), retry(3, 1)], Some(18), Some(Delivery::ConsumedAtRetry { tries: 1 })),
+        (vec![retry(3, 1), waiting(4, 2)], Some(18), Some(Delivery::RetryLater { tries: 2 })),
+        (vec![retry(3, 1), tried("%DLQ%g", 4, 2)], None, Some(Delivery::Dead)),
+    ] {
+        let lives = gather(copies);
+        assert_eq!(retried(&lives[0], "g", committed), wanted, "{lives:?}");
+        assert_eq!(retried(&lives[0], "other", committed), None);
+    }
+}
+
+#[test]
 fn operations_name_offsets() {
     for (body, is_named) in
         [("17,", true), ("16,17,18,", true), ("17", true), ("117,", false), ("", false), ("x", false)]
@@ -146,7 +169,7 @@ fn the_page_shows_everything() {
     let groups = vec![
         GroupLine {
             group: "g".to_owned(),
-            delivery: Ok(Delivery::Consumed),
+            delivery: Ok(Delivery::ConsumedAtRetry { tries: 1 }),
             committed: Some(18),
             online: Some(2),
             retries: 1,
@@ -169,8 +192,8 @@ fn the_page_shows_everything() {
         "broker broker-a (127.0.0.1:10911), queue 2, offset 17, log position 100",
         "keys         order-1\n",
         "transaction  committed",
-        "#Group  #State       #Before it  #Committed  #Online  #Retries  #Dead letter\ng       tried again",
-        "h       not yet               5          12        0         0",
+        "g       consumed after 1 failures                      18        2         1",
+        "h       not yet                             5          12        0         0",
         "retry   ",
         "3 more messages have this key",
     ] {

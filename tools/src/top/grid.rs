@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use boostermq_remoting::names::RETRY_TOPIC_PREFIX;
+
 use super::snapshot::{GroupLoad, QueueLoad, Snapshot};
 use crate::doctor::span;
 use crate::output;
@@ -198,7 +200,9 @@ fn topics(snapshot: &Snapshot) -> Grid {
 
 fn groups(snapshot: &Snapshot) -> Grid {
     let lines = snapshot.groups.iter().map(|group| {
-        let topics: BTreeSet<&str> = group.queues.iter().map(|queue| queue.topic.as_str()).collect();
+        let of_applications = |topic: &&str| !topic.starts_with(RETRY_TOPIC_PREFIX);
+        let topics = group.queues.iter().map(|queue| queue.topic.as_str());
+        let topics: BTreeSet<&str> = topics.filter(of_applications).collect();
         Line {
             key: group.name.clone(),
             leads_to: Some(View::Group(group.name.clone())),
