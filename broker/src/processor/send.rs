@@ -856,4 +856,6 @@ impl<'a> SeenProperties<'a> {
 }
 
 #[cfg(test)]
+mod light_tests;
+#[cfg(test)]
 mod tests;
