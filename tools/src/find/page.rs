@@ -119,7 +119,9 @@ fn block(document: &mut Document, entry: &Entry, broker: &impl Fn(&Message) -> S
     members.push(("groups".to_owned(), Value::List(groups.values())));
     members.push(("copies".to_owned(), Value::List(copies.values())));
     document.line("");
-    if entry.groups.is_empty() {
+    if !is_stored {
+        document.line("It is not in its topic, so no group has it.");
+    } else if entry.groups.is_empty() {
         document.line("No group consumes its topic.");
     } else {
         document.table(groups);

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use boostermq_remoting::body::{ConsumeType, ConsumerRunningInfo, MessageModel, MessageQueue, ProcessQueueInfo};
-use boostermq_remoting::names::RETRY_TOPIC_PREFIX;
 
 use super::set_up::holders;
 use crate::doctor::facts::{Facts, Finding, Member, Queue, finding};
@@ -196,6 +195,10 @@ pub(super) fn lock_held_elsewhere(facts: &Facts) -> Option<Finding> {
             ));
         }
     }
+    // A Java client does not take a queue at all when it cannot lock it.
+    for queue in unowned(facts).into_iter().filter(|_| is_orderly(facts)) {
+        evidence.push(format!("no member could take {}; {} messages wait", queue.name(), queue.lag()));
+    }
     finding(
         "lock-held-elsewhere",
         "An orderly member cannot lock its queue: another client holds the lock, perhaps one that is dead.",
@@ -205,20 +208,31 @@ pub(super) fn lock_held_elsewhere(facts: &Facts) -> Option<Finding> {
     )
 }
 
-pub(super) fn queue_without_member(facts: &Facts) -> Option<Finding> {
+fn is_orderly(facts: &Facts) -> bool {
+    let is_true = |running: &ConsumerRunningInfo| {
+        running.properties.get("PROP_CONSUMEORDERLY").is_some_and(|value| value == "true")
+    };
+    facts.model != Some(MessageModel::Broadcasting) && facts.running().any(|(_, _, running)| is_true(running))
+}
+
+/// Queues where messages wait and that no member says it has; none when not every member says what it has.
+fn unowned(facts: &Facts) -> Vec<&Queue> {
     let is_complete = facts.members.iter().all(|member| member.running.is_ok());
     let is_pushed = facts.consume_type == Some(ConsumeType::Passively);
     let pops = facts.running().any(|(_, _, running)| !running.mq_pop_table.0.is_empty());
     if facts.members.is_empty() || !is_complete || !is_pushed || pops {
-        return None;
+        return Vec::new();
     }
     let holders = holders(facts);
-    let mut evidence = Vec::new();
-    for queue in facts.queues.iter().filter(|queue| !queue.topic.starts_with(RETRY_TOPIC_PREFIX) && queue.lag() > 0) {
-        if !holders.contains_key(&(queue.topic.as_str(), queue.broker.as_str(), queue.queue_id)) {
-            evidence.push(format!("{} belongs to no member; {} messages wait", queue.name(), queue.lag()));
-        }
-    }
+    let has_holder =
+        |queue: &&Queue| holders.contains_key(&(queue.topic.as_str(), queue.broker.as_str(), queue.queue_id));
+    facts.queues.iter().filter(|queue| queue.lag() > 0 && !has_holder(queue)).collect()
+}
+
+pub(super) fn queue_without_member(facts: &Facts) -> Option<Finding> {
+    let unowned = unowned(facts).into_iter().filter(|_| !is_orderly(facts));
+    let evidence = unowned.map(|queue| format!("{} belongs to no member; {} messages wait", queue.name(), queue.lag()));
+    let evidence = evidence.collect();
     finding(
         "queue-without-member",
         "Messages wait in a queue that no member has taken.",
