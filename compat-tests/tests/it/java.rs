@@ -28,6 +28,15 @@ fn java_binary_headers() -> Result<()> {
     run("java-binary-headers", JavaClient::V5_5_0, &binary, &["-skip", "alone"], &crate::QUESTIONS_SOON)
 }
 
+#[test]
+fn java_light_queues() -> Result<()> {
+    if selected_cases().is_some_and(|cases| !cases.split(',').any(|case| case == "A16")) {
+        return Ok(());
+    }
+    let keys = [("enableLmq", "true"), ("enableMultiDispatch", "true")];
+    run("java-light-queues", JavaClient::V5_5_0, &[], &["-cases", "A16"], &keys)
+}
+
 /// Files of 1 MiB that expire at once. The reference looks for the first time a minute after its start.
 #[test]
 fn java_small_files() -> Result<()> {

@@ -60,7 +60,12 @@ async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
         writeln!(session.out, "{index:<10} {id:<40} {:<20} {path}", print::version_name(client.version))?;
         members.insert(client.client_id.clone(), info);
     }
-    write_verdict(session, &members)
+    write_verdict(session, &members)?;
+    if let Some(how) = &connection.subscription_warning {
+        // Brokers of ours name who differs, and in what; upstream's say nothing.
+        write!(session.out, "\n\nWARN: {how}")?;
+    }
+    Ok(())
 }
 
 /// Saves the report of a client in a folder here; gives where.

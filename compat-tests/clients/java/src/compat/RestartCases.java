@@ -20,6 +20,7 @@ import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
@@ -37,6 +38,7 @@ final class RestartCases {
         suite.add("M09", alone, RestartCases::killAfterCommit);
         suite.add("C01", alone, RestartCases::killUnderLoad);
         suite.add("S04", alone, RestartCases::noAutomaticCreation);
+        suite.add("A16", EnumSet.of(Suite.Mark.OWN), RestartCases::lightQueues);
         suite.add("P19", EnumSet.of(Suite.Mark.ALONE, Suite.Mark.OWN, Suite.Mark.SLOW), RestartCases::expiredMessages);
     }
 
@@ -288,5 +290,35 @@ final class RestartCases {
         same(250 - min, received.stream().map(MessageExt::getQueueOffset).distinct().count(), "messages");
         same(250L - min, (long) received.size(), "deliveries");
         same("250", Long.toString(raw.call(Codes.GET_MAX_OFFSET, queue).number("offset")), "end");
+    }
+
+    /** On a broker with light queues: one record on disk, an offset in each queue that it names. */
+    private static void lightQueues() throws Exception {
+        String topic = topic(1);
+        String a = "%LMQ%" + name("a");
+        String b = "%LMQ%" + name("b");
+        String[] targets = {a + "," + b, a, null};
+        for (int i = 0; i < targets.length; i++) {
+            Message message = new Message(topic, bytes("m" + i));
+            if (targets[i] != null) {
+                MessageAccessor.putProperty(message, "INNER_MULTI_DISPATCH", targets[i]);
+            }
+            same(SendStatus.SEND_OK, producer().send(message).getSendStatus(), "status");
+        }
+        List<MessageExt> all = read(queues(topic).get(0), "*", 3);
+        same("0,0", all.get(0).getProperty("INNER_MULTI_QUEUE_OFFSET"), "offsets of the first");
+        same("1", all.get(1).getProperty("INNER_MULTI_QUEUE_OFFSET"), "offset of the second");
+        Map<String, List<String>> expected = Map.of(a, List.of("m0", "m1"), b, List.of("m0"));
+        for (Map.Entry<String, List<String>> queue : expected.entrySet()) {
+            String name = queue.getKey();
+            int count = queue.getValue().size();
+            same((long) count, raw().call(Codes.GET_MAX_OFFSET, fields("topic", name, "queueId", 0)).number("offset"), "end of " + name);
+            Raw.Frame answer = code(0, raw().call(Codes.PULL_MESSAGE, pullFields(group(), name, 0, 0)), "pull of " + name);
+            List<MessageExt> messages = records(answer);
+            same(queue.getValue(), messages.stream().map(Env::text).collect(Collectors.toList()), "messages of " + name);
+            same(all.get(0).getCommitLogOffset(), messages.get(0).getCommitLogOffset(), "one record on disk");
+            same((long) count, answer.number("nextBeginOffset"), "next offset");
+            code(19, raw().call(Codes.PULL_MESSAGE, pullFields(group(), name, 0, count)), "its end");
+        }
     }
 }
