@@ -9,7 +9,6 @@ mod durations;
 pub(crate) mod items;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -250,21 +249,18 @@ impl BrokerStats {
         }
     }
 
-    /// The rate over each window, per second, as upstream writes it: a window that is not full yet is left out.
+    /// The rate over each window, per second: three numbers always, of a window that is not full yet what there is. Upstream leaves
+    /// such out, at which some of the tools that read it fail.
     pub(crate) fn rates(&self, rate: Rate) -> String {
         let samples = self.samples.lock();
-        let mut text = String::new();
-        let Some(last) = samples.back() else { return text };
-        for window in WINDOWS {
-            let Some(first) = samples.len().checked_sub(window + 1).and_then(|at| samples.get(at)) else { continue };
-            let per_second = (last.value(rate) - first.value(rate)) as f64 / window as f64;
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{per_second:?}");
-        }
-        text
+        let per_second = |window: usize| {
+            let from = samples.len().saturating_sub(window + 1);
+            let (Some(first), Some(last)) = (samples.get(from), samples.back()) else { return 0.0 };
+            let seconds = (samples.len() - 1 - from).max(1);
+            (last.value(rate) - first.value(rate)) as f64 / seconds as f64
+        };
+        let rates: Vec<String> = WINDOWS.iter().map(|window| format!("{:?}", per_second(*window))).collect();
+        rates.join(" ")
     }
 
     /// The counters at yesterday's and today's midnight and now, the system's topics left out: stored, then handed out.

@@ -354,6 +354,12 @@ impl MessageStore {
         offset_by_time::is_in_memory(&self.house.log, &self.house.options, physical_offset)
     }
 
+    /// Milliseconds for which an append has been under way; 0 when none is.
+    #[must_use]
+    pub fn append_held_ms(&self) -> u64 {
+        self.house.log.append_held_ms()
+    }
+
     /// Lets the system read the files of the log ahead, or not: those that are there now (upstream: `scanFileAndSetReadMode`).
     pub fn set_read_ahead(&self, is_ahead: bool) {
         for file in self.house.log.files() {

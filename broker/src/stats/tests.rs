@@ -8,16 +8,20 @@ fn stats(now_ms: i64) -> BrokerStats {
 }
 
 #[test]
-fn a_rate_is_told_once_its_window_is_full() {
+fn three_rates_are_told_from_the_start_on() {
     let stats = stats(0);
-    assert_eq!(stats.rates(Rate::Transferred), "");
+    assert_eq!(stats.rates(Rate::Transferred), "0.0 0.0 0.0");
     for second in 0..=60 {
         stats.take_sample(second * 1000);
-        stats.fetched(3);
+        stats.fetched(if second < 30 { 6 } else { 3 });
     }
-    assert_eq!(stats.rates(Rate::Transferred), "3.0 3.0");
-    assert_eq!(stats.rates(Rate::GetFound), "1.0 1.0");
-    assert_eq!(stats.rates(Rate::Put), "0.0 0.0");
+    assert_eq!(stats.rates(Rate::Transferred), "3.0 4.5 4.5");
+    assert_eq!(stats.rates(Rate::GetFound), "1.0 1.0 1.0");
+    assert_eq!(stats.rates(Rate::Put), "0.0 0.0 0.0");
+    for second in 61..=1000 {
+        stats.take_sample(second * 1000);
+    }
+    assert_eq!(stats.rates(Rate::Transferred), "0.0 0.0 0.0");
 }
 
 #[test]

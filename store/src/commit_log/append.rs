@@ -336,15 +336,21 @@ impl CommitLog {
             self.held_since.store(self.elapsed_ms(), Ordering::Relaxed);
             return Ok(tail);
         }
-        let since_ms = self.held_since.load(Ordering::Relaxed);
-        let held_ms = if since_ms == 0 { 0 } else { self.elapsed_ms().saturating_sub(since_ms) };
-        let left_ms = (self.busy_after.as_millis() as u64).saturating_sub(held_ms);
+        let left_ms = (self.busy_after.as_millis() as u64).saturating_sub(self.append_held_ms());
         let tail = self
             .tail
             .try_lock_for(Duration::from_millis(left_ms))
             .ok_or(AppendError::Busy { busy_ms: self.busy_after.as_millis() as u64 })?;
         self.held_since.store(self.elapsed_ms(), Ordering::Relaxed);
         Ok(tail)
+    }
+
+    /// Milliseconds for which the append lock has been held; 0 when nobody holds it.
+    pub(crate) fn append_held_ms(&self) -> u64 {
+        match self.held_since.load(Ordering::Relaxed) {
+            0 => 0,
+            since_ms => self.elapsed_ms().saturating_sub(since_ms),
+        }
     }
 
     /// Milliseconds since the log was opened, and one more: 0 stands for never.

@@ -50,6 +50,8 @@ fn totals(broker: &Broker, put: &mut impl FnMut(&str, String)) {
         ),
     );
     put("brokerVersionDesc", VERSION.to_owned());
+    // Of brokers before 5.0; the exporter fails without it.
+    put("brokerVersion", boostermq_remoting::code::VERSION.to_string());
     put("brokerActive", "true".to_owned());
     put("putMessageTimesTotal", messages.max(1).to_string());
     put("putMessageSizeTotal", bytes.to_string());
@@ -78,6 +80,8 @@ fn rates(broker: &Broker, put: &mut impl FnMut(&str, String)) {
         ("getMissTps", Rate::GetMissed),
         ("getTotalTps", Rate::Get),
         ("getTransferredTps", Rate::Transferred),
+        // As brokers before 5.0 spell it, which the exporter still reads.
+        ("getTransferedTps", Rate::Transferred),
     ] {
         put(key, broker.stats.rates(rate));
     }
@@ -90,6 +94,7 @@ fn log(broker: &Broker, put: &mut impl FnMut(&str, String)) {
     put("commitLogMaxOffset", max.to_string());
     put("dispatchBehindBytes", max.since(store.dispatched_offset()).max(0).to_string());
     put("earliestMessageTimeStamp", store.earliest_log_timestamp().unwrap_or(-1).to_string());
+    put("pageCacheLockTimeMills", store.append_held_ms().to_string());
     put("remainHowManyDataToFlush", human_bytes(max.since(store.flushed_offset()).max(0)));
     let usage = store.disk_usage();
     let path = store.options().commit_log_dir.display().to_string();
@@ -133,7 +138,6 @@ fn idle_parts(put: &mut impl FnMut(&str, String)) {
         ("EndTransactionQueueSize", "0"),
         ("EndTransactionThreadPoolQueueCapacity", "100000"),
         ("dispatchMaxBuffer", "0"),
-        ("pageCacheLockTimeMills", "0"),
         ("remainTransientStoreBufferNumbs", "2147483647"),
     ] {
         put(key, value.to_owned());
