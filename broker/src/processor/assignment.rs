@@ -35,8 +35,11 @@ const ROUTES_MAX: usize = 10_000;
 /// The queues of topics on all brokers, as name servers told them.
 #[derive(Debug, Default)]
 pub(crate) struct KnownQueues {
-    topics: Mutex<HashMap<String, (Instant, Arc<Vec<MessageQueue>>)>>,
+    topics: Mutex<HashMap<String, (Instant, Queues)>>,
 }
+
+/// Queues in order, shared by all who ask for them.
+type Queues = Arc<Vec<MessageQueue>>;
 
 /// `QueryAssignmentResponseBody`: nothing at all differs from an empty list.
 #[derive(Serialize)]
@@ -101,7 +104,7 @@ fn share(strategy: &str, members: &[String], member: &str, queues: &[MessageQueu
 }
 
 /// The queues of a topic that may be read, on all brokers, in order; `None` for a topic that is nowhere.
-async fn find_queues(broker: &Broker, topic: &str) -> Option<Arc<Vec<MessageQueue>>> {
+async fn find_queues(broker: &Broker, topic: &str) -> Option<Queues> {
     let now = Instant::now();
     let age = Duration::from(broker.settings.read().broker.load_balance_poll_name_server_interval);
     let known = broker.known_queues.topics.lock().get(topic).cloned();
