@@ -23,8 +23,11 @@ const SMALL: [(&str, &str); 4] = [
 /// Extension files beside the consume queues.
 const EXTENDED: [(&str, &str); 2] = [("enableConsumeQueueExt", "true"), ("mappedFileSizeConsumeQueueExt", "1024")];
 
-/// Light queues, which the reference alone serves.
+/// Light queues.
 const LIGHT: [(&str, &str); 2] = [("enableLmq", "true"), ("enableMultiDispatch", "true")];
+
+/// A checksum over each record, which each broker looks at in what the other wrote.
+const CHECKSUM: [(&str, &str); 2] = [("enabledAppendPropCRC", "true"), ("forceVerifyPropCRC", "true")];
 
 /// The sizes that a broker has unless told.
 const DEFAULT: [(&str, &str); 1] = [("mappedFileSizeCommitLog", "1073741824")];
@@ -45,7 +48,7 @@ fn stores_change_hands_after_clean_stops() -> Result<()> {
 
 #[test]
 fn stores_change_hands_after_kills() -> Result<()> {
-    change_hands("takeover-killed", "kill-broker", &[&SMALL], &[])
+    change_hands("takeover-killed", "kill-broker", &[&SMALL, &LIGHT, &CHECKSUM], &["-lmq"])
 }
 
 #[test]

@@ -200,7 +200,7 @@ public final class Takeover {
         send(new Message(special, null, "empty" + leg, bytes(" ")), leg, only);
         batch(leg, only);
         transactions(leg);
-        if (isReference(leg) && lmq) {
+        if (lmq) {
             fanOut(leg);
         }
         if (leg == 0) {
