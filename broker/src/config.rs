@@ -5,7 +5,7 @@
 
 use boostermq_remoting::config::reasons::{
     ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, COLD, CONTAINER, CONTROLLER, HA, INSTALLATION, LAGGARD, LEGACY,
-    LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, QUEUE, REGISTRATION, ROCKSDB,
+    LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, PROXY, QUEUE, REGISTRATION, ROCKSDB,
     STATIC_SUBSCRIPTION, STATIC_TOPIC, TRANSFER, UNREAD_ANSWERS,
 };
 use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, ServerConfig};
@@ -218,11 +218,11 @@ boostermq_remoting::config! {
         /// alone.
         use_server_side_reset_offset: bool = true, "useServerSideResetOffset", Live;
         /// Remembers the offsets of broadcasting consumers that come through a proxy.
-        enable_broadcast_offset_store: bool = true, "enableBroadcastOffsetStore", Live;
+        enable_broadcast_offset_store: bool = true, "enableBroadcastOffsetStore", Inert(PROXY);
         /// Time after which the offset of a silent broadcasting consumer is forgotten.
-        broadcast_offset_expire_second: Seconds = Seconds(120), "broadcastOffsetExpireSecond", Live;
+        broadcast_offset_expire_second: Seconds = Seconds(120), "broadcastOffsetExpireSecond", Inert(PROXY);
         /// Time after which such an offset is forgotten in any case.
-        broadcast_offset_expire_max_second: Seconds = Seconds(300), "broadcastOffsetExpireMaxSecond", Live;
+        broadcast_offset_expire_max_second: Seconds = Seconds(300), "broadcastOffsetExpireMaxSecond", Inert(PROXY);
         /// Writes only offsets that changed.
         persist_consumer_offset_incrementally: bool = false, "persistConsumerOffsetIncrementally", Inert(ROCKSDB);
 

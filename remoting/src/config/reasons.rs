@@ -25,6 +25,7 @@ absent! {
     MULTI_PATH = "commit log spread over several folders";
     PLUGIN = "plug-ins around the message store";
     POP = "pop consumption";
+    PROXY = "proxy through which broadcasting consumers come";
     REGISTRATION = "partial registration: each one carries all topics";
     STATIC_SUBSCRIPTION = "static subscriptions";
     STATIC_TOPIC = "static topics";

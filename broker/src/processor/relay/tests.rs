@@ -152,3 +152,25 @@ async fn asked(client: &mut TestClient) -> boostermq_remoting::command::Remoting
         assert_eq!(pushed.code, 40);
     }
 }
+
+#[tokio::test]
+async fn what_consumers_tell_is_bounded() {
+    let broker = TestBroker::start(&[]).await;
+    let mut operator = broker.connect().await;
+    let mut members = Vec::new();
+    for client_id in ["a", "b"] {
+        let mut client = broker.connect().await;
+        client.ask_ok(34, &[], &heartbeat(client_id, "g", "CLUSTERING", &["T"])).await;
+        members.push(client);
+    }
+    operator.send(223, &[("topic", "T"), ("group", "g")], "").await;
+    let padding = " ".repeat(super::STATUS_BYTES_MAX - 100);
+    for client in &mut members {
+        let question = asked(client).await;
+        client.answer(&question, "", &format!(r#"{{"messageQueueTable":{{}}}}{padding}"#)).await;
+    }
+    let answer = operator.next_answer().await;
+    assert_eq!(answer.code, 0);
+    assert_eq!(std::str::from_utf8(&answer.body).unwrap(), r#"{"consumerTable":{"a":{}},"messageQueueTable":{}}"#);
+    broker.stop().await;
+}

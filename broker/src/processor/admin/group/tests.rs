@@ -99,3 +99,24 @@ async fn a_group_starts_where_another_one_stands() {
     }
     broker.stop().await;
 }
+
+#[tokio::test]
+async fn a_group_keeps_its_policy_and_what_this_version_does_not_know() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.connect().await;
+    for policy in [
+        json!({"type": "EXPONENTIAL", "exponentialRetryPolicy": {"initial": 5000, "max": 7_200_000, "multiplier": 2}}),
+        json!({"type": "CUSTOMIZED", "customizedRetryPolicy": {"next": [1000, 5000]}}),
+    ] {
+        let body = json!({
+            "groupName": "g", "groupRetryPolicy": policy, "retryQueueNums": 3, "newer": {"kept": [1]},
+            "subscriptionDataSet": [{"expression": "A", "expressionType": "TAG", "topic": "T", "version": 4}],
+        });
+        client.ask_ok(UPDATE, &[], &body.to_string()).await;
+        let stored = json(&client.ask_ok(ONE, &[("group", "g")], "").await);
+        for key in ["groupRetryPolicy", "retryQueueNums", "newer", "subscriptionDataSet"] {
+            assert_eq!(stored[key], body[key], "{key}");
+        }
+    }
+    broker.stop().await;
+}
