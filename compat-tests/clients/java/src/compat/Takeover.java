@@ -376,7 +376,7 @@ public final class Takeover {
                 () -> count(queue.getKey()) >= queue.getValue());
         }
         for (Map.Entry<MessageQueue, Integer> queue : light.entrySet()) {
-            check(!isReference(leg) || count(queue.getKey()) == queue.getValue(), queue.getValue() + " messages in " + queue.getKey());
+            same((long) queue.getValue(), (long) count(queue.getKey()), "messages in " + queue.getKey());
         }
         return "read " + count;
     }
