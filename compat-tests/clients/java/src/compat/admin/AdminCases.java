@@ -42,6 +42,7 @@ public final class AdminCases {
     private AdminCases() { }
 
     public static void register(Suite suite) {
+        DeskCases.register(suite);
         suite.add("A07", AdminCases::clusterAndRoutes);
         suite.add("L04", AdminCases::topicsAndGroups);
         suite.add("L05", AdminCases::searchByAdmin);
