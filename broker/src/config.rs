@@ -8,7 +8,7 @@ use boostermq_remoting::config::reasons::{
     LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, PROXY, QUEUE, REGISTRATION, ROCKSDB,
     STATIC_SUBSCRIPTION, STATIC_TOPIC, TRANSFER, UNREAD_ANSWERS,
 };
-use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, ServerConfig};
+use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, SecretText, ServerConfig};
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
 
 mod access;
@@ -506,7 +506,7 @@ boostermq_remoting::config! {
         /// Collector to which metrics are sent.
         metrics_grpc_exporter_target: String = String::new(), "metricsGrpcExporterTarget", Inert(METRICS);
         /// Headers for the collector.
-        metrics_grpc_exporter_header: String = String::new(), "metricsGrpcExporterHeader", Inert(METRICS);
+        metrics_grpc_exporter_header: SecretText = SecretText::default(), "metricsGrpcExporterHeader", Inert(METRICS);
         /// How long a send to the collector waits.
         metric_grpc_exporter_time_out_in_mills: Millis =
             Millis(3000), "metricGrpcExporterTimeOutInMills", Inert(METRICS);

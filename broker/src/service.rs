@@ -43,6 +43,7 @@ impl Service for Broker {
     type Session = Session;
 
     fn open(self: &Arc<Self>, _: &Arc<Connection>) -> Session {
+        self.stats.connected();
         Session { send: None, pull: PullSession::default(), appended: false }
     }
 
@@ -83,6 +84,7 @@ impl Service for Broker {
         if session.pull.has_held {
             self.holds.forget(connection.id());
         }
+        self.stats.closed();
         crate::clients::connection_closed(self, connection);
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct BrokerStats {
     put_by_users: Arc<Item>,
     got: Arc<Item>,
     got_by_users: Arc<Item>,
+    connected: Arc<Item>,
+    closed: Arc<Item>,
     /// Whether queues are counted, too.
     is_detailed: AtomicBool,
     /// Names of topics that belong to the broker, beside those that its prefix tells.
@@ -116,6 +118,8 @@ impl BrokerStats {
             put_by_users: of_cluster(Statistic::BrokerPutNumsWithoutSystemTopic),
             got: of_cluster(Statistic::BrokerGetNums),
             got_by_users: of_cluster(Statistic::BrokerGetNumsWithoutSystemTopic),
+            connected: items.item(Statistic::ChannelActivity, "CONNECT"),
+            closed: items.item(Statistic::ChannelActivity, "CLOSE"),
             is_detailed: AtomicBool::new(config.enable_detail_stat),
             system_topics: fixed_system_topics(config),
             items,
@@ -172,6 +176,16 @@ impl BrokerStats {
     /// Whether queues are counted, too.
     pub(crate) fn is_detailed(&self) -> bool {
         self.is_detailed.load(Ordering::Relaxed)
+    }
+
+    /// A client has connected.
+    pub(crate) fn connected(&self) {
+        self.connected.add(1, 1);
+    }
+
+    /// A client's connection is closed.
+    pub(crate) fn closed(&self) {
+        self.closed.add(1, 1);
     }
 
     /// Records were refused by the store.

@@ -27,7 +27,7 @@ mod write_back;
 pub use change::{Change, ChangeRefusal};
 pub use machine::Machine;
 pub use net::{ClientConfig, ServerConfig};
-pub use values::{ByteSize, Days, Hours, Millis, Minutes, Percent, Seconds, Secret, Setting};
+pub use values::{ByteSize, Days, Hours, Millis, Minutes, Percent, Seconds, Secret, SecretText, Setting};
 pub use write_back::write_back;
 
 /// What setting a key does.

@@ -77,6 +77,10 @@ fn keys_of_access_control_are_listed_once_set() {
     assert_eq!(listed.get("userCacheMaxNum"), Some("5"));
     assert_eq!(listed.get("initAuthenticationUser"), Some("******"));
     assert_eq!(listed.get("aclCacheMaxNum"), None);
+    // Headers of requests to a collector of metrics hold its token.
+    assert_eq!(listed.get("metricsGrpcExporterHeader"), Some(""));
+    let listed = read("metricsGrpcExporterHeader=Authorization:Bearer x").to_properties();
+    assert_eq!(listed.get("metricsGrpcExporterHeader"), Some("******"));
 }
 
 #[test]

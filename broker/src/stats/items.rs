@@ -83,6 +83,8 @@ statistics! {
     QueueGetNums = "QUEUE_GET_NUMS", TopicQueueGroup;
     /// Bytes of them.
     QueueGetSize = "QUEUE_GET_SIZE", TopicQueueGroup;
+    /// Connections of clients that came (`CONNECT`) and went (`CLOSE`).
+    ChannelActivity = "CHANNEL_ACTIVITY", Fixed;
     /// Messages stored.
     BrokerPutNums = "BROKER_PUT_NUMS", Fixed;
     /// Messages handed out.

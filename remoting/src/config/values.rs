@@ -304,6 +304,23 @@ impl Setting for Secret {
     }
 }
 
+/// As [`Secret`], of a key that upstream shows as an empty text until it is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretText(pub Secret);
+
+impl Setting for SecretText {
+    const IS_FREE_TEXT: bool = true;
+    fn kind() -> String {
+        String::kind()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        Secret::parse(text).map(Self)
+    }
+    fn text(&self) -> Option<String> {
+        Some(self.0.text().unwrap_or_default())
+    }
+}
+
 /// Declares an enum whose values are constants of a Java enum, and makes it a [`Setting`].
 ///
 /// ```

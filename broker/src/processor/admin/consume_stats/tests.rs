@@ -101,6 +101,7 @@ async fn what_was_sent_and_read_is_counted_by_name_and_key() {
         ("GROUP_GET_NUMS", "T@g", Some(3), 1),
         ("GROUP_GET_SIZE", "T@g", None, 1),
         ("GROUP_GET_LATENCY", "0@T@g", None, 1),
+        ("CHANNEL_ACTIVITY", "CONNECT", Some(1), 1),
         ("BROKER_PUT_NUMS", "DefaultCluster", Some(5), 0),
         ("BROKER_PUT_NUMS_WITHOUT_SYSTEM_TOPIC", "DefaultCluster", Some(4), 0),
         ("BROKER_GET_NUMS", "DefaultCluster", Some(3), 0),
