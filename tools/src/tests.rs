@@ -105,6 +105,60 @@ fn every_command_of_upstream_is_there() {
 }
 
 #[test]
+fn what_changes_a_cluster_must_be_told_where() {
+    for line in [
+        &["cleanExpiredCQ"][..],
+        &["cleanUnusedTopic"],
+        &["deleteExpiredCommitLog"],
+        &["deleteSubGroup", "-g", "g"],
+        &["updateSubGroup", "-g", "g"],
+        &["updateBrokerConfig", "-k", "k", "-v", "v"],
+        &["setConsumeMode", "-t", "T", "-g", "g", "-m", "POP"],
+        &["resetMasterFlushOffset", "-o", "1"],
+        &["exportPopRecord"],
+        &["exportMetadata"],
+        &["haStatus"],
+        &["getColdDataFlowCtrInfo"],
+        &["removeColdDataFlowCtrGroupConfig", "-g", "g"],
+        &["setCommitLogReadAheadMode", "-m", "1"],
+    ] {
+        let (status, out, err) = run(line);
+        assert_eq!((status, err.as_str()), (1, ""), "{line:?}");
+        assert_eq!(Some(out), golden_usage(line[0]), "{line:?}");
+    }
+}
+
+#[test]
+fn what_is_not_built_ends_with_a_status_of_its_own() {
+    for line in [
+        &["updateStaticTopic", "-b", "b", "-t", "T", "-qn", "1"][..],
+        &["remappingStaticTopic", "-b", "b", "-t", "T"],
+        &["exportMetadataInRocksDB", "-p", "/x", "-t", "topics"],
+        &["rocksDBConfigToJson", "-p", "/x", "-t", "topics"],
+    ] {
+        let (status, out, err) = run(line);
+        assert_eq!((status, out.as_str(), err.lines().count()), (3, "", 1), "{line:?}: {err}");
+    }
+}
+
+#[test]
+fn failures_end_as_upstreams_when_that_is_wanted() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let environment = crate::Environment { name_servers: None, has_upstream_status: true };
+    for (line, status) in [
+        (&["topicRoute", "-n", "127.0.0.1:1", "-t", "T"][..], 0),
+        (&["updateStaticTopic", "-b", "b", "-t", "T", "-qn", "1"], 0),
+        (&["haStatus"], 0),
+        (&["nosuch"], 0),
+        (&["topicRoute"], 1),
+    ] {
+        let arguments: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
+        let ended = runtime.block_on(crate::run(&arguments, &environment, &mut Vec::new(), &mut Vec::new()));
+        assert_eq!(ended, status, "{line:?}");
+    }
+}
+
+#[test]
 fn the_list_of_commands() {
     let (status, out, err) = run(&[]);
     assert_eq!((status, err.as_str()), (0, ""));
@@ -160,5 +214,69 @@ fn options_that_exclude_each_other() {
         (&["consumeMessage", "-t", "T", "-s", "9999999999999"], "Please set the beginTimestamp before now!\n"),
     ] {
         assert_eq!(run(line), (1, text.to_owned(), String::new()), "{line:?}");
+    }
+}
+
+#[test]
+fn ways_to_print_are_refused_where_they_do_not_apply() {
+    for (line, complaint) in [
+        (&["deleteTopic", "-t", "T", "-c", "C", "-o", "json"][..], "it prints no table"),
+        (&["deleteTopic", "-t", "T", "-c", "C", "--watch", "1"], "it prints no table"),
+        (&["sendMessage", "-t", "T", "-p", "x", "--watch", "1"], "again and again"),
+        (&["clusterList", "-o", "xml"], "-o must be text, wide, json or yaml"),
+        (&["clusterList", "--watch", "0"], "--watch must be between"),
+        (&["clusterList", "--watch", "soon"], "--watch must be a number"),
+        (&["clusterList", "-o"], "Missing argument for option: o"),
+    ] {
+        let (status, _, err) = run(line);
+        assert_eq!(status, 1, "{line:?}");
+        assert!(err.contains(complaint), "{line:?}: {err}");
+    }
+}
+
+#[test]
+fn what_changes_something_is_never_done_again_by_itself() {
+    let verbs =
+        ["update", "delete", "reset", "skip", "send", "clone", "create", "clean", "add", "remove", "wipe", "set"];
+    for command in commands::all() {
+        // sendMsgStatus measures.
+        let changes = verbs.iter().any(|verb| command.name().starts_with(verb)) && command.name() != "sendMsgStatus";
+        assert!(!changes || !command.has_tables() || command.changes(), "{}", command.name());
+    }
+}
+
+/// Breaks after a number of flushes.
+struct Reader(usize, Vec<u8>);
+
+impl Write for Reader {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0 = self.0.checked_sub(1).ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(())
+    }
+}
+
+#[test]
+fn watching_goes_on_over_failures_until_nobody_reads() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let arguments = ["topicList", "-n", "127.0.0.1:1", "--watch", "0.1"].map(str::to_owned);
+    let (mut out, mut err) = (Reader(2, Vec::new()), Vec::new());
+    let status = runtime.block_on(crate::run(&arguments, &crate::Environment::default(), &mut out, &mut err));
+    let err = String::from_utf8(err).unwrap();
+    assert_eq!((status, err.matches("no name server answered").count()), (1, 2), "{err}");
+}
+
+#[test]
+fn own_commands_show_what_they_take() {
+    assert!(run(&["help", "find"]).1.starts_with("usage: mqadmin find KEY [-b <arg>]"));
+    let (status, out, _) = run(&["find", "-n", "127.0.0.1:1"]);
+    assert_eq!(status, 1);
+    assert!(out.starts_with("usage: mqadmin find KEY "), "{out}");
+    for command in commands::OWN {
+        assert!(run(&[]).1.contains(&format!("   {:<35} {}\n", command.name(), command.description())));
     }
 }

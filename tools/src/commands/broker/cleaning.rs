@@ -7,7 +7,6 @@ use bytes::Bytes;
 
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
-use crate::print;
 use crate::targets::{self, Members};
 
 const QUEUES: &[CommandOption] = &[
@@ -38,23 +37,13 @@ commands! {
         "cleanUnusedTopic", "Clean unused topic on broker.", TOPICS, clean::<topic::CleanUnusedTopic>;
 }
 
-/// Without `-b` and `-c` all brokers of all clusters are meant, as upstream means them: what is removed is what retention
-/// would remove anyway.
+/// Upstream takes neither `-b` nor `-c` for all brokers of all clusters; here one of them must be given.
 async fn clean<R>(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()>
 where
     R: RequestKind<Header = NoHeader>,
     R::Header: EncodeHeader,
 {
-    let brokers = if arguments.has("b") || arguments.text("c").is_some_and(|cluster| !cluster.is_empty()) {
-        targets::brokers(arguments, session, Members::All).await?
-    } else {
-        let info = session.admin.cluster_info().await?;
-        let all = info.broker_addr_table.values().flat_map(|broker| broker.broker_addrs.values().cloned());
-        let mut all: Vec<String> = all.collect();
-        print::string_order(&mut all);
-        Some(all)
-    };
-    let Some(brokers) = brokers else { return Ok(()) };
+    let Some(brokers) = targets::brokers(arguments, session, Members::All).await? else { return Ok(()) };
     let told = session
         .ask_all(&brokers, async |admin, address| admin.call::<R>(address, &NoHeader {}, Bytes::new()).await.map(drop))
         .await;
