@@ -14,7 +14,7 @@ import java.util.stream.Collectors;
 
 /**
  * Runs the cases and prints a line for each: {@code PASS id 12ms} or {@code FAIL id why}. Arguments: -namesrv ADDRS -broker ADDR
- * [-cases A,B] [-skip raw,alone] [-slow]. The status is 0 when none failed.
+ * [-cases A,B] [-skip raw,alone] [-slow] [-own C]: with the last, that case and no other. The status is 0 when none failed.
  */
 public final class Cases {
     private static final int AT_ONCE = 16;
@@ -23,7 +23,8 @@ public final class Cases {
 
     public static void main(String[] args) throws Exception {
         Set<String> only = new HashSet<>();
-        Set<Suite.Mark> skip = new HashSet<>(Set.of(Suite.Mark.SLOW, Suite.Mark.OWN));
+        Set<Suite.Mark> skip = new HashSet<>(Set.of(Suite.Mark.SLOW));
+        String own = null;
         for (int i = 0; i < args.length; i++) {
             switch (args[i]) {
                 case "-namesrv":
@@ -37,6 +38,9 @@ public final class Cases {
                     break;
                 case "-skip":
                     Arrays.stream(args[++i].split(",")).forEach(word -> skip.add(Suite.Mark.valueOf(word.toUpperCase())));
+                    break;
+                case "-own":
+                    own = args[++i];
                     break;
                 case "-slow":
                     skip.remove(Suite.Mark.SLOW);
@@ -65,8 +69,10 @@ public final class Cases {
         } catch (ClassNotFoundException e) {
             System.out.println("no admin cases with this client");
         }
+        String alone = own;
         List<Suite.Case> chosen = suite.cases.stream()
-            .filter(one -> only.isEmpty() ? one.marks().stream().noneMatch(skip::contains) : only.contains(one.id()))
+            .filter(one -> alone != null ? one.id().equals(alone) : !one.marks().contains(Suite.Mark.OWN)
+                && (only.isEmpty() ? one.marks().stream().noneMatch(skip::contains) : only.contains(one.id())))
             .collect(Collectors.toList());
         Env.start();
         ExecutorService pool = Executors.newFixedThreadPool(AT_ONCE);

@@ -12,7 +12,7 @@ public final class Suite {
         void run() throws Exception;
     }
 
-    /** RAW: drives the wire, not the official client. ALONE: orders the harness about, so it runs last and by itself. SLOW: over a minute. OWN: needs a cluster of its own kind, so it runs only when it is named. */
+    /** RAW: drives the wire, not the official client. ALONE: orders the harness about, so it runs last and by itself. SLOW: over a minute. OWN: needs a cluster of its own kind, so it runs by -own only. */
     public enum Mark { RAW, ALONE, SLOW, OWN }
 
     /** One case; the id is that of the project's list of conformance cases. */
