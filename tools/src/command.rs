@@ -38,6 +38,10 @@ pub trait SubCommand: Sync {
     fn has_tables(&self) -> bool {
         false
     }
+    /// True when it changes or sends something: then it is never done again by itself.
+    fn changes(&self) -> bool {
+        false
+    }
     /// What the words mean that follow its name without being options, `KEY`; empty when such words mean nothing and
     /// are passed over, as upstream does.
     fn words(&self) -> &'static str {
@@ -49,10 +53,11 @@ pub trait SubCommand: Sync {
 
 /// Declares a command: `/// doc` · `Name = "name", "description", OPTIONS, function;`, where the function is
 /// `async fn(&Arguments, &mut Session<'_>) -> anyhow::Result<()>`. One that prints by [`Session::print`] ends with
-/// `, has_tables;`, one that takes words with `, words = "KEY";`.
+/// `, has_tables;`, one that changes something besides with `, has_tables, changes;`, one that takes words with
+/// `=> "KEY";`.
 macro_rules! commands {
     ($($(#[$doc:meta])+ $command:ident = $name:literal, $description:literal, $options:expr, $execute:path
-        $(, $has_tables:ident)? $(, words = $words:literal)?;)+) => {$(
+        $(, $property:ident)* $(=> $words:literal)?;)+) => {$(
         $(#[$doc])+
         pub struct $command;
 
@@ -69,9 +74,9 @@ macro_rules! commands {
                 $options
             }
 
-            $(fn $has_tables(&self) -> bool {
+            $(fn $property(&self) -> bool {
                 true
-            })?
+            })*
 
             $(fn words(&self) -> &'static str {
                 $words

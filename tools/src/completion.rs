@@ -7,7 +7,7 @@
 use std::io::Write;
 
 use crate::command::{DONE, FAILED, SubCommand};
-use crate::options::{COMMON, CommandOption};
+use crate::options::{COMMON, CommandOption, OUTPUT};
 use crate::{Ending, commands};
 
 /// The line in the list of commands.
@@ -29,14 +29,17 @@ pub(crate) fn print(shell: &str, out: &mut dyn Write) -> anyhow::Result<Ending> 
 }
 
 fn names() -> String {
-    let names = commands::ALL.iter().map(|command| command.name());
+    let names = commands::all().map(|command| command.name());
     names.chain(["help", "completion"]).collect::<Vec<_>>().join(" ")
 }
 
-fn options_of(command: &dyn SubCommand) -> impl Iterator<Item = &'static CommandOption> {
+fn options_of(command: &'static dyn SubCommand) -> impl Iterator<Item = &'static CommandOption> {
     static ALL: [CommandOption; 2] = COMMON;
     let own = command.options();
-    ALL.iter().filter(move |common| own.iter().all(|option| option.short != common.short)).chain(own)
+    static OUTPUTS: [CommandOption; 2] = OUTPUT;
+    let has_own = move |common: &&CommandOption| own.iter().any(|option| option.key() == common.key());
+    let outputs = OUTPUTS.iter().filter(move |option| command.has_tables() && !has_own(option));
+    ALL.iter().filter(move |common| own.iter().all(|option| option.short != common.short)).chain(own).chain(outputs)
 }
 
 fn words(option: &CommandOption) -> Vec<String> {
@@ -54,8 +57,8 @@ fn words(option: &CommandOption) -> Vec<String> {
 
 fn bash() -> String {
     let mut cases = String::new();
-    for command in commands::ALL {
-        let words: Vec<String> = options_of(*command).flat_map(words).collect();
+    for command in commands::all() {
+        let words: Vec<String> = options_of(command).flat_map(words).collect();
         cases.push_str(&format!("        {}) words=\"{}\" ;;\n", command.name(), words.join(" ")));
     }
     let names = names();
@@ -67,10 +70,10 @@ fn bash() -> String {
 fn zsh() -> String {
     let mut listed = String::new();
     let mut cases = String::new();
-    for command in commands::ALL {
+    for command in commands::all() {
         listed.push_str(&format!("        '{}:{}'\n", command.name(), quoted(command.description())));
         let mut specs = String::new();
-        for option in options_of(*command) {
+        for option in options_of(command) {
             let description = quoted(option.description).replace('[', "\\[").replace(']', "\\]");
             let value = if option.takes_value { ": :_files" } else { "" };
             for word in words(option) {
@@ -92,10 +95,10 @@ fn quoted(text: &str) -> String {
 fn fish() -> String {
     let mut script = String::from("complete -c mqadmin -f\n");
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
-    for command in commands::ALL {
+    for command in commands::all() {
         let (name, description) = (command.name(), quoted(command.description()));
         script.push_str(&format!("complete -c mqadmin -n __fish_use_subcommand -a {name} -d '{description}'\n"));
-        for option in options_of(*command) {
+        for option in options_of(command) {
             let mut names = String::new();
             match option.short.len() {
                 0 => {}
@@ -124,7 +127,7 @@ mod tests {
     #[test]
     fn every_command_and_option_is_in_every_script() {
         for script in [bash(), zsh(), fish()] {
-            for command in commands::ALL {
+            for command in commands::all() {
                 assert!(script.contains(command.name()), "{}", command.name());
             }
             assert!(script.contains("namesrvAddr") && script.contains("completion"));

@@ -130,6 +130,9 @@ async fn dispatch(
     if !command.has_tables() && (arguments.output().is_some() || arguments.watch().is_some()) {
         bail!("-o and --watch do not apply: it prints no table; leave them out");
     }
+    if command.changes() && arguments.watch().is_some() {
+        bail!("--watch does not apply: it would change the cluster again and again; leave it out");
+    }
     let format = arguments.output().map_or(Ok(Format::Text), str::parse)?;
     if let Some(interval) = watch::interval(&arguments)? {
         let screen = watch::Screen { title: &names.join(" "), format, interval, out, err };
@@ -141,8 +144,7 @@ async fn dispatch(
 }
 
 fn find(name: &str) -> Option<&'static dyn SubCommand> {
-    let mut all = commands::ALL.iter().chain(commands::OWN).copied();
-    all.find(|command| command.name().eq_ignore_ascii_case(name))
+    commands::all().find(|command| command.name().eq_ignore_ascii_case(name))
 }
 
 fn unknown(name: &str, out: &mut dyn Write) -> anyhow::Result<Ending> {

@@ -118,3 +118,8 @@ pub const ALL: &[&dyn SubCommand] = &[
 
 /// Commands that upstream does not have.
 pub const OWN: &[&dyn SubCommand] = &[&own::Doctor, &own::Find, &own::Top];
+
+/// Upstream's commands, then our own.
+pub fn all() -> impl Iterator<Item = &'static dyn SubCommand> {
+    ALL.iter().chain(OWN).copied()
+}

@@ -9,7 +9,7 @@ commands! {
         doctor::doctor, has_tables;
     /// Shows the whole life of a message.
     Find = "find", "Find a message by key or id over all topics, and show its whole life.", find::OPTIONS, find::find,
-        has_tables, words = "KEY";
+        has_tables => "KEY";
     /// Shows brokers, topics and groups on one screen.
     Top = "top", "Show brokers, topics and groups on a screen that goes on by itself.", top::OPTIONS, top::top, has_tables;
 }

@@ -67,3 +67,26 @@ fn values_are_typed() {
     assert_eq!(arguments.time_ms("o").unwrap(), Some(12));
     assert!(arguments.time_ms("t").is_err());
 }
+
+#[test]
+fn ways_to_print_stand_behind_a_commands_own_options() {
+    static PLAIN: &[CommandOption] = &[CommandOption::optional("t", "topic", "topic")];
+    for (options, tokens, output, own) in [
+        (PLAIN, &["-o", "json"][..], Some("json"), None),
+        (PLAIN, &["-o=json"], Some("json"), None),
+        (PLAIN, &["-output", "json"], Some("json"), None),
+        (PLAIN, &["--output=json"], Some("json"), None),
+        (PLAIN, &["-t", "-o", "json"], None, None),
+        (OPTIONS, &["-t", "T", "-o", "7", "--output", "json"], Some("json"), Some("7")),
+        (OPTIONS, &["-t", "T", "-o", "7"], None, Some("7")),
+        // A beginning of an option of its own is that option.
+        (OPTIONS, &["-t", "T", "--o", "7"], None, Some("7")),
+    ] {
+        match parse(options, tokens) {
+            Ok(arguments) => assert_eq!((arguments.output(), arguments.text("o")), (output, own), "{tokens:?}"),
+            Err(error) => assert_eq!(error, OptionError::MissingValue("t"), "{tokens:?}"),
+        }
+    }
+    let arguments = parse(OPTIONS, &["-t", "T", "--watch", "2", "KEY", "--", "-x"]).unwrap();
+    assert_eq!((arguments.watch(), arguments.words()), (Some("2"), &["KEY".to_owned(), "-x".to_owned()][..]));
+}

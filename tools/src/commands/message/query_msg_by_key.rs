@@ -1,11 +1,10 @@
 //! `queryMsgByKey`: lists the messages with a key or a tag.
 
-use std::io::{self, Write};
-
 use boostermq_remoting::message::Message;
 
-use crate::command::{Running, Session, SubCommand};
+use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Cell, Column, Document, Style, Table};
 use crate::query::{self, Key, Query};
 
 /// Messages that are listed when `-m` says nothing.
@@ -26,26 +25,27 @@ const OPTIONS: &[CommandOption] = &[
     CommandOption::optional("l", "lastKey", "Last Key"),
 ];
 
-/// Lists messages by key.
-pub struct QueryMsgByKey;
-
-impl SubCommand for QueryMsgByKey {
-    fn name(&self) -> &'static str {
-        "queryMsgByKey"
-    }
-
-    fn description(&self) -> &'static str {
-        "Query Message by Key."
-    }
-
-    fn options(&self) -> &'static [CommandOption] {
-        OPTIONS
-    }
-
-    fn execute<'a>(&'a self, arguments: &'a Arguments, session: &'a mut Session<'_>) -> Running<'a> {
-        Box::pin(list(arguments, session))
-    }
+commands! {
+    /// Lists messages by key.
+    QueryMsgByKey = "queryMsgByKey", "Query Message by Key.", OPTIONS, list, has_tables;
 }
+
+static MESSAGES: Style = Style {
+    name: "messages",
+    head: "%-50s %4s %40s %-200s%n",
+    row: "%-50s %4s %40s %-200s%n",
+    columns: &[
+        Column::new("msgId", "#Message ID"),
+        Column::new("queueId", "#QID"),
+        Column::new("queueOffset", "#Offset"),
+        Column::new("indexKey", "#IndexKey"),
+        Column::wide("storeTimestamp", "#Stored"),
+        Column::wide("storeHost", "#StoreHost"),
+        Column::wide("tags", "#Tags"),
+        Column::wide("keys", "#Keys"),
+        Column::wide("storeSize", "#Size"),
+    ],
+};
 
 async fn list(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let key = arguments.required("k")?;
@@ -59,21 +59,29 @@ async fn list(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
         end_ms: arguments.number("e")?.unwrap_or(i64::MAX),
     };
     let found = query::by_key(&session.admin, &query).await?;
-    print(session.out, key, index, &found.messages)?;
+    session.print(&Document::of(table(key, index, &found.messages)))?;
     for (address, error) in &found.unasked {
         session.complain(&format_args!("queryMsgByKey: {address} may hold more: {error}"));
     }
     Ok(())
 }
 
-fn print(out: &mut dyn Write, key: &str, index: &str, found: &[Message]) -> io::Result<()> {
-    writeln!(out, "{:<50} {:>4} {:>40} {:<200}", "#Message ID", "#QID", "#Offset", "#IndexKey")?;
+fn table(key: &str, index: &str, found: &[Message]) -> Table {
+    let mut table = Table::new(&MESSAGES);
     for message in found {
-        let index_key = index_key(key, index, message);
-        let (id, queue_id, offset) = (message.id(), message.queue_id.to_string(), message.queue_offset.to_string());
-        writeln!(out, "{id:<50} {queue_id:>4} {offset:>40} {index_key:<200}")?;
+        table.row([
+            message.id().into(),
+            message.queue_id.to_wire().into(),
+            message.queue_offset.0.into(),
+            index_key(key, index, message).into(),
+            Cell::time(message.store_timestamp),
+            message.store_host.to_string().into(),
+            message.tags().into(),
+            message.keys().into(),
+            message.store_size.into(),
+        ]);
     }
-    Ok(())
+    table
 }
 
 /// The key of an index on RocksDB, which `-l` takes to go on after it: hour, topic, kind, key, id, place.
@@ -86,12 +94,16 @@ fn index_key(key: &str, index: &str, message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Format;
     use crate::tests::{golden, message, printed};
 
     #[test]
     fn prints_as_upstream() {
         let id = "FD00000000000000000000000000000234511DBD16A66FF145DF00CF";
         let message = message(id, 1, 52, 2_286_834_634, 1_795_369_073_972);
-        assert_eq!(printed(|out| print(out, "livekey", "K", &[message])), golden("queryMsgByKey"));
+        assert_eq!(
+            printed(|out| Document::of(table("livekey", "K", &[message])).write(Format::Text, out)),
+            golden("queryMsgByKey")
+        );
     }
 }

@@ -1,13 +1,12 @@
 //! `sendMessage`: sends one message.
 
-use std::io::{self, Write};
-
 use anyhow::bail;
 use boostermq_remoting::message::properties::PropertyMap;
 use boostermq_remoting::message::property_name;
 
-use crate::command::{Running, Session, SubCommand};
+use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Column, Document, Style, Table};
 use crate::producer::{Outgoing, Producer, Sent, Target, now_ms};
 
 const OPTIONS: &[CommandOption] = &[
@@ -20,26 +19,24 @@ const OPTIONS: &[CommandOption] = &[
     CommandOption::optional("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
 ];
 
-/// Sends one message and prints where it went.
-pub struct SendMessage;
-
-impl SubCommand for SendMessage {
-    fn name(&self) -> &'static str {
-        "sendMessage"
-    }
-
-    fn description(&self) -> &'static str {
-        "Send a message."
-    }
-
-    fn options(&self) -> &'static [CommandOption] {
-        OPTIONS
-    }
-
-    fn execute<'a>(&'a self, arguments: &'a Arguments, session: &'a mut Session<'_>) -> Running<'a> {
-        Box::pin(send(arguments, session))
-    }
+commands! {
+    /// Sends one message and prints where it went.
+    SendMessage = "sendMessage", "Send a message.", OPTIONS, send, has_tables, changes;
 }
+
+static SENT: Style = Style {
+    name: "sent",
+    head: "%-32s  %-4s  %-20s    %s%n",
+    row: "%-32s  %-4s  %-20s    %s%n",
+    columns: &[
+        Column::new("brokerName", "#Broker Name"),
+        Column::new("queueId", "#QID"),
+        Column::new("sendResult", "#Send Result"),
+        Column::new("msgId", "#MsgId"),
+        Column::wide("queueOffset", "#Offset"),
+        Column::wide("offsetMsgId", "#OffsetId"),
+    ],
+};
 
 async fn send(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let target = match (arguments.text("b"), arguments.number("i")?) {
@@ -62,7 +59,7 @@ async fn send(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
     };
     // The group is one that nobody else has, as upstream's tool takes one.
     let sent = Producer::new(&session.admin, now_ms().to_string()).send(message, target).await?;
-    Ok(print(session.out, &sent)?)
+    Ok(session.print(&Document::of(table(&sent)))?)
 }
 
 fn properties(keys: Option<&str>, tags: Option<&str>) -> PropertyMap {
@@ -75,14 +72,23 @@ fn properties(keys: Option<&str>, tags: Option<&str>) -> PropertyMap {
     properties
 }
 
-fn print(out: &mut dyn Write, sent: &Sent) -> io::Result<()> {
-    writeln!(out, "{:<32}  {:<4}  {:<20}    #MsgId", "#Broker Name", "#QID", "#Send Result")?;
-    writeln!(out, "{:<32}  {:<4}  {:<20}    {}", sent.broker_name, sent.queue_id, sent.status, sent.message_id)
+fn table(sent: &Sent) -> Table {
+    let mut table = Table::new(&SENT);
+    table.row([
+        sent.broker_name.as_str().into(),
+        sent.queue_id.into(),
+        sent.status.into(),
+        sent.message_id.as_str().into(),
+        sent.queue_offset.into(),
+        sent.offset_message_id.as_str().into(),
+    ]);
+    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Format;
     use crate::tests::{golden, printed};
 
     #[test]
@@ -95,6 +101,6 @@ mod tests {
             message_id: "FD0000000000000000000000000000024E7B5FFD2B276FF2B93F0000".to_owned(),
             offset_message_id: String::new(),
         };
-        assert_eq!(printed(|out| print(out, &sent)), golden("sendMessage"));
+        assert_eq!(printed(|out| Document::of(table(&sent)).write(Format::Text, out)), golden("sendMessage"));
     }
 }

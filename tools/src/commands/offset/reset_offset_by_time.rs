@@ -28,7 +28,7 @@ commands! {
         "Reset consumer offset by timestamp(without client restart).",
         OPTIONS,
         move_group,
-        has_tables;
+        has_tables, changes;
 }
 
 static STEPS: Style = Style {

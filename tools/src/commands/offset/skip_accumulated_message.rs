@@ -21,7 +21,7 @@ commands! {
         "Skip all messages that are accumulated (not consumed) currently.",
         OPTIONS,
         skip,
-        has_tables;
+        has_tables, changes;
 }
 
 static STEPS: Style = Style {
