@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boostermq_remoting::body::{
-    ClusterInfo, ConsumeStatsList, ConsumerConnection, KvTable, TopicList, TopicStatsTable,
+    ClusterInfo, ConsumeStatsList, ConsumerConnection, KvTable, QueryConsumeTimeSpanBody, TopicList, TopicStatsTable,
 };
 use boostermq_remoting::names::{DLQ_TOPIC_PREFIX, Group, RETRY_TOPIC_PREFIX, Topic};
 use boostermq_remoting::request::NoHeader;
 use boostermq_remoting::request::broker_config::GetBrokerRuntimeInfo;
 use boostermq_remoting::request::client::{GetConsumerConnectionList, GetConsumerConnectionListRequestHeader};
-use boostermq_remoting::request::stats::{GetBrokerConsumeStats, GetConsumeStatsInBrokerHeader};
+use boostermq_remoting::request::stats::{
+    GetBrokerConsumeStats, GetConsumeStatsInBrokerHeader, QueryConsumeTimeSpan, QueryConsumeTimeSpanRequestHeader,
+};
 use boostermq_remoting::request::topic::{
     GetAllTopicListFromNameserver, GetTopicStatsInfo, GetTopicStatsInfoRequestHeader,
 };
@@ -21,6 +23,9 @@ use crate::producer::now_ms;
 
 /// Topics without groups that are asked for their ends in one look: the others have their turn in the next ones.
 const TOPICS_AT_ONCE: usize = 128;
+
+/// Topics of groups that are asked in one look how long their messages wait.
+const SPANS_AT_ONCE: usize = 32;
 
 /// Remembers what the look before saw, for rates.
 #[derive(Debug, Default)]
@@ -48,6 +53,7 @@ impl Sampler {
         let mut snapshot = Snapshot { brokers: brokers(&info), ..Snapshot::default() };
         runtimes(admin, &mut snapshot).await;
         groups(admin, &mut snapshot).await;
+        times(admin, &mut snapshot).await;
         self.topics(admin, &mut snapshot).await?;
         if let Some(group) = focus {
             members(admin, group, &mut snapshot).await;
@@ -169,6 +175,40 @@ async fn groups(admin: &Admin, snapshot: &mut Snapshot) {
         }
     }
     snapshot.groups = groups.into_values().collect();
+}
+
+/// Asks how long messages wait for groups that have consumed nothing of a queue yet, of which the offsets do not tell.
+async fn times(admin: &Admin, snapshot: &mut Snapshot) {
+    let mut wanted = BTreeSet::new();
+    for group in &snapshot.groups {
+        let unknown = group.queues.iter().filter(|queue| queue.lag() > 0 && queue.last_ms == 0);
+        wanted.extend(unknown.map(|queue| (group.name.clone(), queue.topic.clone())));
+    }
+    let addresses: Vec<String> = up(snapshot).map(|broker| broker.address.clone()).collect();
+    let calls: Vec<(String, String, String)> = wanted
+        .into_iter()
+        .take(SPANS_AT_ONCE)
+        .flat_map(|(group, topic)| addresses.iter().map(move |address| (group.clone(), topic.clone(), address.clone())))
+        .collect();
+    let answers = side_by_side(&calls, async |(group, topic, address): &(String, String, String)| {
+        let header =
+            QueryConsumeTimeSpanRequestHeader { topic: Topic::parse(topic).ok()?, group: Group::parse(group).ok()? };
+        admin.call_body::<QueryConsumeTimeSpan, QueryConsumeTimeSpanBody>(address, &header).await.ok()
+    })
+    .await;
+    let now_ms = now_ms();
+    for ((group, ..), spans) in calls.iter().zip(answers) {
+        let Some(group) = snapshot.groups.iter_mut().find(|one| one.name == *group) else { continue };
+        for span in spans.into_iter().flat_map(|body| body.consume_time_span_set) {
+            let place = &span.message_queue;
+            let is_place = |queue: &&mut QueueLoad| {
+                queue.topic == place.topic && queue.broker == place.broker_name && queue.queue_id == place.queue_id
+            };
+            if let Some(queue) = group.queues.iter_mut().find(is_place).filter(|_| span.delay_time > 0) {
+                queue.last_ms = now_ms.saturating_sub(span.delay_time);
+            }
+        }
+    }
 }
 
 /// Messages ever stored in a topic; `None` when no broker tells.

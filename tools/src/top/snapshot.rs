@@ -54,7 +54,8 @@ pub(super) struct QueueLoad {
     pub(super) queue_id: i32,
     pub(super) end: i64,
     pub(super) committed: i64,
-    /// Store time of the last message that was consumed, milliseconds since 1970; 0 when not known.
+    /// Store time of the last message that was consumed, or of the first when none was, milliseconds since 1970; 0 when
+    /// not known.
     pub(super) last_ms: i64,
 }
 

@@ -55,12 +55,19 @@ async fn show(
         terminal.draw(|frame| draw(frame, &screen))?;
         let next = resting.as_ref().map(|(_, at)| *at);
         tokio::select! {
-            input = inputs.recv() => match input {
-                Some(Input::Key(key)) if screen.press(key) => return Ok(()),
-                Some(_) => {}
-                // The terminal is gone.
-                None => return Ok(()),
-            },
+            input = inputs.recv() => {
+                let focus = screen.focus();
+                match input {
+                    Some(Input::Key(key)) if screen.press(key) => return Ok(()),
+                    Some(_) => {}
+                    // The terminal is gone.
+                    None => return Ok(()),
+                }
+                if let Some((_, at)) = resting.as_mut().filter(|_| screen.focus() != focus) {
+                    // The members of a group are wanted at once.
+                    *at = Instant::now();
+                }
+            }
             (sampler, seen) = async { finish(&mut looking).await } => {
                 looking = None;
                 match seen {
