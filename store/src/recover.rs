@@ -244,11 +244,20 @@ impl Recovery<'_> {
         if let Some(from) = lacks_from {
             start = start.min(self.boundary_at(from));
         }
+        let in_queues = self.queues.max_physical_offset().map_or(0, |end| end.0);
+        let in_ends = known.ends.as_ref().map_or(0, |ends| ends.position);
+        let claimed = self.checkpoint.value(Field::QueuePhysicalOffset).max(in_queues).max(in_ends);
         loop {
             let known_end = (!self.is_abnormal && known.position != 0).then_some(known.position);
             let durable_time = if self.is_same_boot { 0 } else { self.checkpoint.value(Field::PhysicalTimestamp) };
-            let step =
-                Step { check: self.check, content: self.content, known_end, durable: known.position, durable_time };
+            let step = Step {
+                check: self.check,
+                content: self.content,
+                known_end,
+                claimed,
+                durable: known.position,
+                durable_time,
+            };
             let go_back = (start > log_begin).then_some(start);
             let mut rebuild = Rebuild::new(&mut self.builder, &self.files, self.is_abnormal, go_back, self.content);
             let result = scan(&self.files, start, step, |seen| rebuild.take(seen));

@@ -23,6 +23,10 @@ const TELL_EVERY: i64 = 4 << 20;
 const READ_AHEAD: i64 = 16 << 20;
 /// How often a long walk along the log says how far it is.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes after an unwritten place that are searched through, where nobody knows of records further on.
+const NEAR: i64 = 16 << 20;
+/// Of what lies behind, one page in so many bytes is looked at: records that follow would have left something there.
+const STRIDE: i64 = 1 << 20;
 /// What a disk writes whole: a record that was torn lacks one of these, or its end.
 const SECTOR: i64 = 512;
 
@@ -145,6 +149,8 @@ pub(crate) struct Step {
     /// Where the last clean stop left the end of the log, if it was one: what is unwritten there is the end, and nothing
     /// is searched for after it.
     pub(crate) known_end: Option<i64>,
+    /// Something knows of records before this place: a checkpoint, or a consume queue. What is unwritten before is searched to the end.
+    pub(crate) claimed: i64,
     /// Everything before was on disk: a last record before is damaged, not torn, and keeps its place.
     pub(crate) durable: i64,
     /// Every record with a store time before this one was on disk; 0 when nobody knows how far anything was, or power did not fail.
@@ -216,7 +222,7 @@ fn walk<E>(
             }
             Found::Damage { what, length, is_unwritten, record } => {
                 let not_before = scan.end.store_timestamp;
-                let Next { sound, is_zero } = next_sound(files, at, length, not_before, step);
+                let Next { sound, is_zero } = next_sound(files, at, length, is_unwritten, not_before, step);
                 let Some(to) = sound.filter(|to| !never_synced(files, at, *to, step)) else {
                     scan.is_torn = !is_unwritten || sound.is_some();
                     scan.is_clear_after = is_unwritten && is_zero && sound.is_none();
@@ -271,8 +277,8 @@ pub(super) fn file_of(files: &[MappedFile], at: i64) -> Option<(usize, &MappedFi
 /// Where `file` goes on after damage at `at` that was found while the log is in use; the end of the file if nowhere before.
 pub(crate) fn step_over(file: &MappedFile, at: i64, length: Option<u32>, content: Check) -> i64 {
     let files = std::slice::from_ref(file);
-    let step = Step { check: content, content, known_end: None, durable: 0, durable_time: 0 };
-    next_sound(files, at, length, 0, step).sound.unwrap_or_else(|| file.base() + file.published() as i64)
+    let step = Step { check: content, content, known_end: None, claimed: i64::MAX, durable: 0, durable_time: 0 };
+    next_sound(files, at, length, false, 0, step).sound.unwrap_or_else(|| file.base() + file.published() as i64)
 }
 
 /// What follows damage.
@@ -284,7 +290,14 @@ struct Next {
 }
 
 /// Where the log goes on after damage at `at`, if it does.
-fn next_sound(files: &[MappedFile], at: i64, length: Option<u32>, not_before: i64, step: Step) -> Next {
+fn next_sound(
+    files: &[MappedFile],
+    at: i64,
+    length: Option<u32>,
+    is_unwritten: bool,
+    not_before: i64,
+    step: Step,
+) -> Next {
     let Some((index, file)) = file_of(files, at) else { return Next { sound: None, is_zero: false } };
     let stepped = length.map(|length| at + i64::from(length));
     if let Some(next) = stepped
@@ -292,9 +305,12 @@ fn next_sound(files: &[MappedFile], at: i64, length: Option<u32>, not_before: i6
     {
         return Next { sound: Some(next), is_zero: false };
     }
-    let Next { sound, is_zero } = search(file, at + 1, not_before, step.content);
+    // Files are zeroed ahead of their use under SYNC_FLUSH: a GiB or two of zeros that it would take a second to read.
+    let near = if at < step.claimed || !is_unwritten { i64::MAX } else { NEAR };
+    let Next { sound, is_zero } = search(file, at + 1, not_before, step.content, near);
     let mut later = files.get(index + 1..).unwrap_or_default().iter();
-    let sound = sound.or_else(|| later.find_map(|file| search(file, file.base(), not_before, step.content).sound));
+    let in_later = |file: &MappedFile| search(file, file.base(), not_before, step.content, near).sound;
+    let sound = sound.or_else(|| later.find_map(in_later));
     // A whole record with nothing after it, that was on disk or is not torn: its place, and its number in its queue,
     // stay taken.
     let is_last = |next: i64| matches!(look(file, next, Check::Lengths), Found::Damage { is_unwritten: true, .. });
@@ -337,40 +353,80 @@ fn never_synced(files: &[MappedFile], at: i64, to: i64, step: Step) -> bool {
     is_open && !synced_later && is_torn(file, at, to.min(file.limit()))
 }
 
-/// The first place in `file` from physical offset `from` on where a record counts, by its magic.
-fn search(file: &MappedFile, from: i64, not_before: i64, content: Check) -> Next {
-    /// Bytes looked at before they are looked at closely: most of what is searched is zero.
-    const PIECE: usize = 4096;
-    const MAGIC_POSITION: i64 = 4;
-    let magics = [MAGIC_V1.to_be_bytes(), MAGIC_V2.to_be_bytes()];
-    let [first_byte, ..] = MAGIC_V1.to_be_bytes();
+/// The first place in `file` from physical offset `from` on where a record counts, by its magic. Where more than `near` bytes follow,
+/// what lies behind is searched only if anything stands there.
+fn search(file: &MappedFile, from: i64, not_before: i64, content: Check, near: i64) -> Next {
     let (mut position, mut is_zero) = (from + MAGIC_POSITION, true);
+    let mut to = from.saturating_add(near);
     // What the file system knows to be empty is not read: after a crash that is most of the last file.
     while let Some((written, hole)) = file.next_written(position) {
-        let Some(rest) = file.rest(written) else { break };
-        let extent = rest.get(..usize::try_from(hole - written).unwrap_or(rest.len())).unwrap_or(rest);
-        for (piece_index, piece) in extent.chunks(PIECE).enumerate() {
-            let piece_start = piece_index * PIECE;
-            if piece_start.is_multiple_of(READ_AHEAD as usize) {
-                file.read_ahead(written + piece_start as i64, READ_AHEAD * 2);
-            }
-            if piece == ZEROS.get(..piece.len()).unwrap_or_default() {
+        if written >= to && to != i64::MAX {
+            if !has_signs(file, written, hole) {
+                position = hole;
                 continue;
             }
-            is_zero = false;
-            for place in memchr::memchr_iter(first_byte, piece).map(|index| piece_start + index) {
-                let magic = rest.get(place..place + 4);
-                let at = written + place as i64 - MAGIC_POSITION;
-                if magic.is_some_and(|magic| magics.iter().any(|known| known == magic))
-                    && is_sound(file, at, not_before, content)
-                {
-                    return Next { sound: Some(at), is_zero };
-                }
-            }
+            to = i64::MAX;
         }
-        position = hole;
+        let end = hole.min(to);
+        match search_extent(file, written, end, not_before, content) {
+            Next { sound: None, is_zero: extent_is_zero } => is_zero &= extent_is_zero,
+            Next { sound, .. } => return Next { sound, is_zero: false },
+        }
+        position = end;
     }
     Next { sound: None, is_zero }
 }
 
+/// Whether anything stands between two physical offsets, as far as some of the pages tell.
+fn has_signs(file: &MappedFile, from: i64, to: i64) -> bool {
+    // Or the system would read all that lies between, too.
+    file.set_read_ahead(false);
+    let mut places = (from..to).step_by(STRIDE as usize);
+    let length = |at: i64| usize::try_from(to - at).unwrap_or(0).min(ZEROS.len());
+    let has_any = places.any(|at| file.slice(at, length(at)).is_some_and(|page| !is_zeros(page)));
+    file.set_read_ahead(true);
+    has_any
+}
+
+/// As [`search`], between two physical offsets.
+fn search_extent(file: &MappedFile, from: i64, to: i64, not_before: i64, content: Check) -> Next {
+    let magics = [MAGIC_V1.to_be_bytes(), MAGIC_V2.to_be_bytes()];
+    let [first_byte, ..] = MAGIC_V1.to_be_bytes();
+    let mut is_zero = true;
+    let Some(rest) = file.rest(from) else { return Next { sound: None, is_zero } };
+    let extent = rest.get(..usize::try_from(to - from).unwrap_or(rest.len())).unwrap_or(rest);
+    // Most of what is searched is zero.
+    for (piece_index, piece) in extent.chunks(ZEROS.len()).enumerate() {
+        let piece_start = piece_index * ZEROS.len();
+        if piece_start.is_multiple_of(READ_AHEAD as usize) {
+            let begin = from + piece_start as i64;
+            file.read_ahead(begin, (READ_AHEAD * 2).min(to - begin));
+        }
+        if is_zeros(piece) {
+            continue;
+        }
+        is_zero = false;
+        for place in memchr::memchr_iter(first_byte, piece).map(|index| piece_start + index) {
+            let magic = rest.get(place..place + 4);
+            let at = from + place as i64 - MAGIC_POSITION;
+            if magic.is_some_and(|magic| magics.iter().any(|known| known == magic))
+                && is_sound(file, at, not_before, content)
+            {
+                return Next { sound: Some(at), is_zero };
+            }
+        }
+    }
+    Next { sound: None, is_zero }
+}
+
+/// Where a record's magic stands in it.
+const MAGIC_POSITION: i64 = 4;
+
 static ZEROS: [u8; 4096] = [0; 4096];
+
+fn is_zeros(bytes: &[u8]) -> bool {
+    bytes == ZEROS.get(..bytes.len()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -210,6 +210,7 @@ fn a23_what_cannot_be_read_is_an_error_to_who_asks_and_to_nobody_else() {
         sent.extend(more);
         assert!(watch.heal() > 0);
         // It passes: nothing was taken for lost, and nothing was written in the place of what could not be read.
+        store.flush().unwrap();
         let floors = Ends::new();
         sent.iter_mut().for_each(|sent| sent.kept = Some(0));
         let expected = Expected::at(&sent, &[], &floors, 0);

@@ -151,10 +151,6 @@ public final class Takeover {
         }
     }
 
-    private boolean isReference(int leg) {
-        return legs.get(leg).equals("reference");
-    }
-
     private void prepare() throws Exception {
         ordinary = topic(QUEUES);
         special = topic(1);
