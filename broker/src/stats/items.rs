@@ -16,7 +16,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -112,9 +111,13 @@ struct Windows {
     moved_ms: i64,
 }
 
-/// Looks at an item, oldest first.
+/// Looks at an item, oldest first. Of looks that found the same, only the last is kept: what does not move costs next to nothing.
 #[derive(Debug, Default)]
-struct Window(VecDeque<Look>);
+struct Window {
+    /// The time before which nothing had been counted.
+    since_ms: i64,
+    looks: Vec<Look>,
+}
 
 /// An item at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -136,8 +139,8 @@ pub(crate) enum Span {
 }
 
 impl Span {
-    /// Milliseconds between two looks, and how many looks are kept.
-    const fn looks(self) -> (i64, usize) {
+    /// Milliseconds between two looks, and how many looks a window holds.
+    const fn looks(self) -> (i64, i64) {
         match self {
             Self::Minute => (10_000, 7),
             Self::Hour => (600_000, 7),
@@ -149,23 +152,34 @@ impl Span {
 impl Window {
     fn look(&mut self, now: Look, span: Span) {
         let (period, most) = span.looks();
-        match self.0.back() {
+        if self.looks.is_empty() {
             // What was counted before the first look came within the period before it.
-            None => self.0.push_back(Look { at_ms: now.at_ms - period, value: 0, times: 0 }),
+            self.since_ms = now.at_ms - period;
+            self.push(Look { at_ms: self.since_ms, value: 0, times: 0 });
+        }
+        match self.looks.last_mut() {
             // Looks that were held up come in a burst; one of them is enough.
             Some(last) if now.at_ms < last.at_ms + period / 2 => return,
-            Some(_) => {}
+            Some(last) if last.value == now.value && last.times == now.times => last.at_ms = now.at_ms,
+            _ => self.push(now),
         }
-        self.0.push_back(now);
-        while self.0.len() > most {
-            self.0.pop_front();
-        }
+        let begins_ms = now.at_ms - period * (most - 1) - period / 2;
+        let old = self.looks.iter().take_while(|look| look.at_ms < begins_ms).count();
+        self.looks.drain(..old.min(self.looks.len() - 1));
     }
 
-    fn sum_up(&self) -> BrokerStatsItem {
-        let (Some(first), Some(last)) = (self.0.front(), self.0.back()) else { return BrokerStatsItem::default() };
+    fn push(&mut self, look: Look) {
+        self.looks.reserve_exact(1);
+        self.looks.push(look);
+    }
+
+    fn sum_up(&self, span: Span) -> BrokerStatsItem {
+        let (Some(first), Some(last)) = (self.looks.first(), self.looks.last()) else {
+            return BrokerStatsItem::default();
+        };
+        let (period, most) = span.looks();
         let (sum, times) = (last.value - first.value, last.times - first.times);
-        let elapsed = (last.at_ms - first.at_ms).max(1);
+        let elapsed = (last.at_ms - self.since_ms).clamp(1, period * (most - 1));
         BrokerStatsItem {
             avgpt: if times > 0 { sum as f64 / times as f64 } else { 0.0 },
             sum,
@@ -191,7 +205,7 @@ impl Item {
     fn look(&self, at_ms: i64, span: Span) {
         let now = Look { at_ms, value: self.value.load(Ordering::Relaxed), times: self.times.load(Ordering::Relaxed) };
         let mut windows = self.windows.lock();
-        if windows.minute.0.back().is_none_or(|last| last.times != now.times || last.value != now.value) {
+        if windows.minute.looks.last().is_none_or(|last| last.times != now.times || last.value != now.value) {
             windows.moved_ms = at_ms;
         }
         let window = match span {
@@ -206,9 +220,9 @@ impl Item {
     pub(crate) fn windows(&self) -> BrokerStatsData {
         let windows = self.windows.lock();
         BrokerStatsData {
-            stats_day: windows.day.sum_up(),
-            stats_hour: windows.hour.sum_up(),
-            stats_minute: windows.minute.sum_up(),
+            stats_day: windows.day.sum_up(Span::Day),
+            stats_hour: windows.hour.sum_up(Span::Hour),
+            stats_minute: windows.minute.sum_up(Span::Minute),
         }
     }
 }
@@ -276,7 +290,7 @@ impl Statistics {
     /// How much was added to a key per second, over the last minute.
     pub(crate) fn per_second(&self, statistic: Statistic, key: &str) -> f64 {
         let item = self.set(statistic).and_then(|set| set.get(key).map(|item| item.clone()));
-        item.map_or(0.0, |item| item.windows.lock().minute.sum_up().tps)
+        item.map_or(0.0, |item| item.windows.lock().minute.sum_up(Span::Minute).tps)
     }
 
     /// Grows when items are removed: whoever keeps one looks it up anew then.
@@ -311,7 +325,7 @@ impl Statistics {
                 let before = set.len();
                 set.retain(|_, item| {
                     let windows = item.windows.lock();
-                    windows.minute.0.is_empty() || windows.moved_ms >= since_ms
+                    windows.minute.looks.is_empty() || windows.moved_ms >= since_ms
                 });
                 removed += before.saturating_sub(set.len());
             }

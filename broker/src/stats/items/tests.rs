@@ -112,3 +112,54 @@ fn keys_beyond_the_room_are_not_counted() {
     assert!(statistics.find("TOPIC_PUT_NUMS", "7").is_some());
     assert!(statistics.find("TOPIC_PUT_NUMS", &ITEMS_MAX.to_string()).is_none());
 }
+
+/// A window as upstream keeps it: every look.
+fn model(counted: &[(i64, i64)], most: usize) -> (i64, f64) {
+    let mut looks = std::collections::VecDeque::new();
+    for (at_ms, value) in counted {
+        if looks.is_empty() {
+            looks.push_back((at_ms - 10_000, 0));
+        }
+        looks.push_back((*at_ms, *value));
+        if looks.len() > most {
+            looks.pop_front();
+        }
+    }
+    let (Some(first), Some(last)) = (looks.front(), looks.back()) else { return (0, 0.0) };
+    (last.1 - first.1, (last.1 - first.1) as f64 * 1000.0 / (last.0 - first.0) as f64)
+}
+
+#[test]
+fn what_is_kept_says_what_every_look_would() {
+    let patterns: [&[i64]; 6] = [
+        &[0; 20],
+        &[1; 20],
+        &[5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+        &[0, 0, 0, 0, 0, 0, 0, 0, 9, 9, 0, 0, 9, 0, 0, 0, 0, 0, 3, 3],
+        &[2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0],
+        &[0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0],
+    ];
+    for pattern in patterns {
+        let item = Item::default();
+        let (mut counted, mut total) = (Vec::new(), 0);
+        for (number, add) in pattern.iter().enumerate() {
+            item.add(*add, i64::from(*add > 0));
+            total += add;
+            // Looks are never quite on time.
+            let at_ms = 5000 + number as i64 * 10_000 + (number as i64 * 7919) % 90;
+            counted.push((at_ms, total));
+            item.look(at_ms, Span::Minute);
+            let (sum, tps) = model(&counted, 7);
+            let found = item.windows().stats_minute;
+            assert_eq!(found.sum, sum, "{pattern:?} after {number}");
+            assert!((found.tps - tps).abs() <= tps * 0.01, "{pattern:?} after {number}: {} for {tps}", found.tps);
+        }
+        assert!(item.windows.lock().minute.looks.len() <= 7);
+    }
+    let idle = Item::default();
+    idle.add(1, 1);
+    for number in 0..100 {
+        idle.look(number * 10_000, Span::Minute);
+    }
+    assert_eq!(idle.windows.lock().minute.looks.len(), 1, "what does not move is one look");
+}
