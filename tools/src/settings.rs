@@ -1,22 +1,27 @@
 //! Settings of servers as they travel and are shown: a line for each.
 
-use std::io::{self, Write};
-
 use anyhow::bail;
 use boostermq_remoting::properties_file::Properties;
 use bytes::Bytes;
 
+use crate::output::{Column, Style, Table};
 use crate::print;
 
-/// Prints settings as upstream does, in the order of its table.
-///
-/// # Errors
-/// When the output cannot be written.
-pub fn print(out: &mut dyn Write, settings: &Properties) -> io::Result<()> {
+static STYLE: Style = Style {
+    name: "settings",
+    head: "",
+    row: "%-50s=  %s%n",
+    columns: &[Column::value("server"), Column::new("key", "#Key"), Column::new("value", "#Value")],
+};
+
+/// Settings of a server as upstream prints them, in the order of its table.
+#[must_use]
+pub fn table(server: &str, settings: &Properties) -> Table {
+    let mut table = Table::new(&STYLE);
     for key in print::properties_order(settings.iter().map(|(key, _)| key)) {
-        writeln!(out, "{key:<50}=  {}", settings.get(key).unwrap_or_default())?;
+        table.row([server.into(), key.into(), settings.get(key).unwrap_or_default().into()]);
     }
-    Ok(())
+    table
 }
 
 /// The body that sets one key.
@@ -35,6 +40,7 @@ pub fn body(key: &str, value: &str) -> anyhow::Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::{Document, Format};
     use crate::tests::{golden, printed};
 
     #[test]
@@ -49,7 +55,7 @@ mod tests {
             for (key, value) in pairs {
                 settings.insert(key.trim(), value);
             }
-            let shown = printed(|out| print(out, &settings));
+            let shown = printed(|out| Document::of(table("a", &settings)).write(Format::Text, out));
             assert_eq!(shown.lines().collect::<Vec<_>>(), lines, "{name}");
         }
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::Document;
 use crate::settings;
 use crate::targets::{self, Members};
 
@@ -25,7 +26,7 @@ const UPDATE: &[CommandOption] = &[
 
 commands! {
     /// Shows settings.
-    GetBrokerConfig = "getBrokerConfig", "Get broker config by cluster or special broker.", GET, show;
+    GetBrokerConfig = "getBrokerConfig", "Get broker config by cluster or special broker.", GET, show, has_tables;
     /// Changes a setting.
     UpdateBrokerConfig = "updateBrokerConfig", "Update broker's config.", UPDATE, update;
 }
@@ -40,13 +41,13 @@ async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
             crate::admin::succeeded(answer.await?)
         })
         .await;
+    let mut document = Document::new();
     for (address, answer) in answers {
         let heading = brokers.iter().find(|broker| broker.address == address).map(|broker| broker.heading.as_str());
-        writeln!(session.out, "{}", heading.unwrap_or_default())?;
-        settings::print(session.out, &Properties::parse(&address, &answer.body)?)?;
-        writeln!(session.out)?;
+        document.line(heading.unwrap_or_default());
+        document.table(settings::table(&address, &Properties::parse(&address, &answer.body)?)).line("");
     }
-    Ok(())
+    Ok(session.print(&document)?)
 }
 
 async fn update(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::Document;
 use crate::settings;
 
 const GET: &[CommandOption] = &[CommandOption::required(
@@ -23,7 +24,7 @@ const UPDATE: &[CommandOption] = &[
 
 commands! {
     /// Shows settings.
-    GetControllerConfig = "getControllerConfig", "Get controller config.", GET, show;
+    GetControllerConfig = "getControllerConfig", "Get controller config.", GET, show, has_tables;
     /// Changes a setting.
     UpdateControllerConfig = "updateControllerConfig", "Update controller config.", UPDATE, update;
 }
@@ -39,11 +40,12 @@ async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
             admin.call::<controller::GetControllerConfig>(address, &NoHeader {}, Bytes::new()).await
         })
         .await;
+    let mut document = Document::new();
     for (address, answer) in answers {
-        writeln!(session.out, "============{address}============")?;
-        settings::print(session.out, &Properties::parse(&address, &answer.body)?)?;
+        document.line(format!("============{address}============"));
+        document.table(settings::table(&address, &Properties::parse(&address, &answer.body)?));
     }
-    Ok(())
+    Ok(session.print(&document)?)
 }
 
 async fn update(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {

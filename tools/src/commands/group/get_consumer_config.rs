@@ -7,6 +7,7 @@ use super::update_sub_group::{policy_text, subscriptions_text};
 use crate::admin;
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Column, Document, Style, Table};
 use crate::print;
 
 const OPTIONS: &[CommandOption] = &[CommandOption::required("g", "groupName", "subscription group name")];
@@ -14,7 +15,7 @@ const OPTIONS: &[CommandOption] = &[CommandOption::required("g", "groupName", "s
 commands! {
     /// Shows the configuration of a group.
     GetConsumerConfig =
-        "getConsumerConfig", "Get consumer config by subscription group name.", OPTIONS, show;
+        "getConsumerConfig", "Get consumer config by subscription group name.", OPTIONS, show, has_tables;
 }
 
 async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
@@ -36,6 +37,7 @@ async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
             admin.call_body::<GetAllSubscriptiongroupConfig, SubscriptionGroupWrapper>(address, &header).await
         })
         .await;
+    let mut document = Document::new();
     let mut is_known = false;
     for (address, mut wrapper) in answers {
         let Some(group) = wrapper.subscription_group_table.remove(name) else { continue };
@@ -43,17 +45,29 @@ async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
         let cluster = info.cluster_addr_table.iter().find(|(_, names)| names.contains(broker));
         let cluster = cluster.map_or("null", |(name, _)| name.as_str());
         let rule = "=".repeat(29);
-        writeln!(session.out, "{rule}{cluster}:{broker}{rule}")?;
-        for (field, value) in fields(&group) {
-            writeln!(session.out, "{field:<40}=  {value}")?;
-        }
+        document.line(format!("{rule}{cluster}:{broker}{rule}")).table(table(broker, &group));
         is_known = true;
     }
     if !is_known {
         // Upstream says nothing at all.
         session.complain(&format_args!("getConsumerConfig: no broker that answered knows the group {name}"));
     }
-    Ok(())
+    Ok(session.print(&document)?)
+}
+
+static STYLE: Style = Style {
+    name: "settings",
+    head: "",
+    row: "%-40s=  %s%n",
+    columns: &[Column::value("brokerName"), Column::new("key", "#Key"), Column::new("value", "#Value")],
+};
+
+fn table(broker: &str, group: &SubscriptionGroupConfig) -> Table {
+    let mut table = Table::new(&STYLE);
+    for (field, value) in fields(group) {
+        table.row([broker.into(), field.into(), value.into()]);
+    }
+    table
 }
 
 /// Names and values in upstream's order.
@@ -80,13 +94,13 @@ fn fields(group: &SubscriptionGroupConfig) -> [(&'static str, String); 15] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::golden;
+    use crate::output::Format;
+    use crate::tests::{golden, printed};
 
     #[test]
     fn fields_are_printed_as_upstream_does() {
-        let text: String = fields(&SubscriptionGroupConfig::new("gold_live"))
-            .map(|(name, value)| format!("{name:<40}=  {value}\n"))
-            .concat();
+        let table = table("broker-a", &SubscriptionGroupConfig::new("gold_live"));
+        let text = printed(|out| Document::of(table).write(Format::Text, out));
         assert_eq!(text, golden("getConsumerConfig").split_once('\n').unwrap().1);
     }
 }

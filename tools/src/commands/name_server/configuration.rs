@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::Document;
 use crate::settings;
 
 const GET: &[CommandOption] = &[];
@@ -16,7 +17,7 @@ const UPDATE: &[CommandOption] =
 
 commands! {
     /// Shows settings.
-    GetNamesrvConfig = "getNamesrvConfig", "Get configs of name server.", GET, show;
+    GetNamesrvConfig = "getNamesrvConfig", "Get configs of name server.", GET, show, has_tables;
     /// Changes a setting.
     UpdateNamesrvConfig = "updateNamesrvConfig", "Update configs of name server.", UPDATE, update;
 }
@@ -28,11 +29,12 @@ async fn show(_: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
             admin.call::<broker_config::GetNamesrvConfig>(address, &NoHeader {}, Bytes::new()).await
         })
         .await;
+    let mut document = Document::new();
     for (address, answer) in answers {
-        writeln!(session.out, "============{address}============")?;
-        settings::print(session.out, &Properties::parse(&address, &answer.body)?)?;
+        document.line(format!("============{address}============"));
+        document.table(settings::table(&address, &Properties::parse(&address, &answer.body)?));
     }
-    Ok(())
+    Ok(session.print(&document)?)
 }
 
 async fn update(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
