@@ -260,13 +260,15 @@ impl AppendRegion {
         let mut states = vec![0_u8; length.div_ceil(PAGE)];
         let is_inside =
             position.is_multiple_of(PAGE) && position.checked_add(length).is_some_and(|end| end <= self.len());
+        if !is_inside {
+            return vec![true; states.len()];
+        }
         // SAFETY: the range was checked to lie inside the map, which begins at a page, and `states` has a byte for each of its pages.
         #[expect(unsafe_code, reason = "asking about a map; see SAFETY")]
-        let is_told = is_inside
-            && unsafe {
-                libc::mincore(self.map.map.as_mut_ptr().add(position).cast(), length, states.as_mut_ptr().cast()) == 0
-            };
-        states.into_iter().map(|state| !is_told || state & 1 == 1).collect()
+        let refused = unsafe {
+            libc::mincore(self.map.map.as_mut_ptr().add(position).cast(), length, states.as_mut_ptr().cast())
+        };
+        states.into_iter().map(|state| refused != 0 || state & 1 == 1).collect()
     }
 
     /// Lets readers see the bytes in `[from, to)`, where `from` must be the published end. They have been written into the mapped file
