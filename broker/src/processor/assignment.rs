@@ -20,7 +20,7 @@ use boostermq_remoting::body::{
 };
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::fastjson;
-use boostermq_remoting::names::RETRY_TOPIC_PREFIX;
+use boostermq_remoting::names::{LMQ_PREFIX, RETRY_TOPIC_PREFIX};
 use boostermq_remoting::request::pop::{GetAllMessageRequestMode, QueryAssignment, SetMessageRequestMode};
 use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
 use parking_lot::Mutex;
@@ -65,7 +65,13 @@ pub(crate) async fn query(broker: Arc<Broker>, request: Request<QueryAssignment>
 
 /// The queues that the client shall read; `None` when that cannot be told.
 async fn assigned(broker: &Broker, asked: &QueryAssignmentRequestBody) -> Option<Vec<MessageQueue>> {
-    let queues = find_queues(broker, &asked.topic).await?;
+    let queues = match asked.message_model? {
+        // Each broker has its own, of which no name server knows.
+        MessageModel::Clustering if asked.topic.starts_with(LMQ_PREFIX) => {
+            Arc::new(numbered(&asked.topic, broker.identity.name.as_str(), 1))
+        }
+        _ => find_queues(broker, &asked.topic).await?,
+    };
     match asked.message_model? {
         MessageModel::LiteSelective => None,
         MessageModel::Broadcasting => Some(queues.to_vec()),

@@ -66,6 +66,9 @@ async fn a_broker_shares_out_the_queues_of_its_topics() {
         ("gone", "g", "TBW102", "CLUSTERING", Some(0)),
         ("c1", "nobody", "TBW102", "CLUSTERING", None),
         ("c1", "g", "no-such", "CLUSTERING", None),
+        ("c1", "g", "%LMQ%a", "CLUSTERING", Some(1)),
+        ("c2", "g", "%LMQ%a", "CLUSTERING", Some(0)),
+        ("c1", "g", "%LMQ%a", "BROADCASTING", None),
         ("c1", "g", "TBW102", "no-such", None),
     ] {
         let body: Value =
