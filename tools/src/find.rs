@@ -49,6 +49,8 @@ const LIMIT: i32 = 64;
 const SHOWN: usize = 8;
 /// Seconds that everything may take when `-d` says nothing.
 const DEADLINE_SECONDS: u64 = 30;
+/// Topics that are searched at a time: brokers have producers to serve.
+const SEARCHES: usize = 16;
 /// Most messages that are read to learn what became of a half message.
 const OP_LIMIT: usize = 4_096;
 /// Messages of one pull.
@@ -174,11 +176,14 @@ impl Search<'_, '_> {
     async fn everywhere(&mut self, topics: &[String], key: Key<'_>) -> Vec<Message> {
         let (begin_ms, end_ms) = self.span;
         let (admin, deadline) = (&self.session.admin, self.deadline);
-        let asked = side_by_side(topics, async |topic: &String| {
-            let query = Query { topic, cluster: None, key, limit: LIMIT, begin_ms, end_ms };
-            timeout_at(deadline, query::by_key(admin, &query)).await
-        })
-        .await;
+        let mut asked = Vec::with_capacity(topics.len());
+        for part in topics.chunks(SEARCHES) {
+            let search = side_by_side(part, async |topic: &String| {
+                let query = Query { topic, cluster: None, key, limit: LIMIT, begin_ms, end_ms };
+                timeout_at(deadline, query::by_key(admin, &query)).await
+            });
+            asked.extend(search.await);
+        }
         let mut messages = Vec::new();
         let mut late = 0_usize;
         for (topic, answer) in topics.iter().zip(asked) {

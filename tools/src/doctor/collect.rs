@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use boostermq_remoting::body::{
-    self, BrokerStatsData, ConsumeStats, ConsumerConnection, ConsumerRunningInfo, GroupForbidden, KvTable,
+    self, BrokerData, BrokerStatsData, ConsumeStats, ConsumerConnection, ConsumerRunningInfo, GroupForbidden, KvTable,
     MessageQueue, OffsetWrapper, SubscriptionGroupConfig, SubscriptionGroupWrapper, TopicConfig, TopicStatsTable,
 };
 use boostermq_remoting::code::ResponseCode;
@@ -53,7 +53,7 @@ pub(super) async fn collect(
     interval: Duration,
 ) -> anyhow::Result<Facts> {
     let name = Group::parse(group)?;
-    let places = places(&session.admin).await?;
+    let places = places(&session.admin, &name).await?;
     let mut facts = Facts { group: group.to_owned(), ..Facts::default() };
     let known = brokers(session, &name, &places, &mut facts).await;
     anyhow::ensure!(known, "no broker knows the group {group}: check its name with consumerProgress");
@@ -78,13 +78,17 @@ pub(super) async fn collect(
     Ok(facts)
 }
 
-/// Name and master of each broker, or a slave of one without a master.
-async fn places(admin: &Admin) -> anyhow::Result<Vec<Place>> {
+/// Name and master, or a slave of one without a master, of each broker that knows the group: it has its retry topic. Of
+/// all brokers when none has: a group may never have been used.
+async fn places(admin: &Admin, group: &Group) -> anyhow::Result<Vec<Place>> {
+    let place = |broker: &BrokerData| Some((broker.broker_name.clone(), admin::any_address(broker)?.to_owned()));
+    match admin.route(boostermq_remoting::names::Topic::retry_of(group).as_str()).await {
+        Ok(route) => return Ok(route.broker_datas.iter().filter_map(place).collect()),
+        Err(error) if error.is(ResponseCode::TOPIC_NOT_EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
     let info = admin.cluster_info().await?;
-    let brokers = info.broker_addr_table.values();
-    Ok(brokers
-        .filter_map(|broker| Some((broker.broker_name.clone(), admin::any_address(broker)?.to_owned())))
-        .collect())
+    Ok(info.broker_addr_table.values().filter_map(place).collect())
 }
 
 /// Asks every broker the same. Gives the answers; complains of what failed for another reason than `nothing`.

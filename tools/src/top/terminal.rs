@@ -16,6 +16,8 @@ use crate::admin::Admin;
 
 /// Keys that may wait to be taken.
 const KEYS: usize = 64;
+/// Times as long as a look takes, at least, until the next.
+const REST: u32 = 4;
 /// How often the reader of keys looks whether the screen was left.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -51,6 +53,7 @@ async fn show(
     let mut screen = Screen::new();
     let mut looking: Option<Look<'_>> = Some(look(admin, Sampler::default(), None));
     let mut resting: Option<(Sampler, Instant)> = None;
+    let mut began = Instant::now();
     loop {
         terminal.draw(|frame| draw(frame, &screen))?;
         let next = resting.as_ref().map(|(_, at)| *at);
@@ -74,10 +77,13 @@ async fn show(
                     Ok(snapshot) => screen.show(snapshot),
                     Err(error) => screen.snapshot.problems = vec![format!("{error:#}")],
                 }
-                resting = Some((sampler, Instant::now() + interval));
+                // A cluster that takes long to answer has much to do: it is left alone for longer.
+                let rest = interval.max(began.elapsed() * REST);
+                resting = Some((sampler, Instant::now() + rest));
             }
             () = wait_until(next) => {
                 if let Some((sampler, _)) = resting.take() {
+                    began = Instant::now();
                     looking = Some(look(admin, sampler, screen.focus()));
                 }
             }
