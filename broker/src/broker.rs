@@ -268,12 +268,22 @@ impl Running {
         &self.broker.identity
     }
 
-    /// Stops: no new connections, held pulls answered, unregistered, everything on disk, abort removed.
+    /// Stops: unregistered, clients sent away where that is wanted, held pulls answered, no new connections, everything on
+    /// disk, abort removed.
     ///
     /// # Errors
     /// When something could not be written; the next start then recovers.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         crate::registration::stop(&self.broker).await;
+        let leaves = {
+            let server = &self.broker.settings.read().broker.server;
+            server.enable_shutdown_gracefully.then(|| Duration::from(server.shutdown_wait_time_seconds))
+        };
+        if let Some(time) = leaves {
+            self.servers.iter().for_each(Server::leave);
+            self.broker.holds.answer_all(&self.broker);
+            tokio::time::sleep(time).await;
+        }
         self.broker.holds.answer_all(&self.broker);
         for server in &self.servers {
             server.stop().await;

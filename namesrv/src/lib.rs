@@ -75,6 +75,7 @@ impl std::fmt::Debug for NameServer {
 #[derive(Debug)]
 pub struct Running {
     server: Server,
+    config: Live<NamesrvConfig>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -86,8 +87,17 @@ impl Running {
         self.server.address()
     }
 
-    /// Stops: no new connections, answers that are ready are written, then all is closed. Takes a few seconds at most.
+    /// Stops: no new connections, answers that are ready are written, then all is closed. Takes a few seconds at most,
+    /// and `shutdownWaitTimeSeconds` more where clients are sent away first.
     pub async fn stop(self) {
+        let leaves = {
+            let server = &self.config.read().server;
+            server.enable_shutdown_gracefully.then(|| server.shutdown_wait_time_seconds.duration())
+        };
+        if let Some(time) = leaves {
+            self.server.leave();
+            tokio::time::sleep(time).await;
+        }
         let _ = self.stop.send(true);
         self.server.stop().await;
         for task in self.tasks {
@@ -125,9 +135,10 @@ pub async fn start(config: NamesrvConfig) -> Result<Running, StartError> {
         notices,
     });
     let (stop, stopped) = watch::channel(false);
+    let config = state.config.clone();
     let server = serve(listener, Port::Main, state.clone(), limits)?;
     let tasks = vec![tokio::spawn(expiry::run(state, scan, stopped.clone())), tokio::spawn(notify::run(told, stopped))];
-    Ok(Running { server, stop, tasks })
+    Ok(Running { server, config, stop, tasks })
 }
 
 /// The one clock of the name server; tests move it by pausing the runtime's.

@@ -204,3 +204,27 @@ fn every_request_is_answered_and_none_ends_its_connection() {
     }
     runtime.block_on(broker.stop());
 }
+
+#[tokio::test]
+async fn a_broker_that_stops_sends_clients_away_where_that_is_wanted() {
+    let keys = [("enableShutdownGracefully", "true"), ("shutdownWaitTimeSeconds", "2")];
+    let broker = TestBroker::start(&keys).await;
+    let mut client = broker.connect().await;
+    let stopping = tokio::spawn(broker.stop());
+    let end_of = |version| {
+        let mut command = request(30, &[("topic", "T"), ("queueId", "0")], b"");
+        command.version = version;
+        command
+    };
+    // Served until the stop has begun.
+    let away = loop {
+        let answer = client.ask_command(end_of(boostermq_remoting::code::VERSION)).await;
+        if answer.code != 0 {
+            break answer;
+        }
+    };
+    assert_eq!((away.code, away.remark.as_deref()), (1500, Some("please go away")));
+    assert_eq!(client.ask_command(end_of(boostermq_remoting::code::version::V5_3_1)).await.code, 0);
+    stopping.await.unwrap();
+    client.closed().await;
+}

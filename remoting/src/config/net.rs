@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::reasons::{CONNECT, NAMESRV_SCAN, NETTY, PERMITS, SOCKET_BUFFERS, STOP, THREADS, TLS};
+use super::reasons::{CONNECT, NAMESRV_SCAN, NETTY, PERMITS, SOCKET_BUFFERS, THREADS, TLS};
 use super::{ByteSize, Millis, Seconds};
 
 crate::config! {
@@ -42,10 +42,11 @@ crate::config! {
         server_netty_worker_group_enable: bool = true, "serverNettyWorkerGroupEnable", Inert(NETTY);
         /// Takes buffers from a pool.
         server_pooled_byte_buf_allocator_enable: bool = true, "serverPooledByteBufAllocatorEnable", Inert(NETTY);
-        /// Waits at a stop for requests in flight.
-        enable_shutdown_gracefully: bool = false, "enableShutdownGracefully", Inert(STOP);
-        /// How long a stop waits for them.
-        shutdown_wait_time_seconds: Seconds = Seconds(30), "shutdownWaitTimeSeconds", Inert(STOP);
+        /// Sends clients that understand it (5.3.2 and newer) away before a stop, with code 1500. What was read before it
+        /// is answered in any case.
+        enable_shutdown_gracefully: bool = false, "enableShutdownGracefully", Live;
+        /// How long a stop that sends clients away waits for them.
+        shutdown_wait_time_seconds: Seconds = Seconds(30), "shutdownWaitTimeSeconds", Live, 0..=3600;
         /// Uses epoll directly.
         use_epoll_native_selector: bool = false, "useEpollNativeSelector", Inert(NETTY);
     }

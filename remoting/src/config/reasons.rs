@@ -35,8 +35,7 @@ absent! {
 /// The product has no product environments to ask.
 pub const CLUSTER_TEST: &str = "a name server knows its own routes only";
 /// What is old, and how much of it may be read.
-pub const COLD: &str =
-    "which messages are old follows from how far they are from the end of the log, and limits for reading them do not adapt";
+pub const COLD: &str = "which messages are old follows from how far they are from the end of the log, and limits for reading them do not adapt";
 /// One thread dispatches, woken by each append.
 pub const DISPATCH: &str = "one dispatcher feeds queues and index, woken by each append";
 /// How long connecting may take.
@@ -92,8 +91,6 @@ pub const STAGING: &str = "messages go straight to the mapped file";
 pub const START: &str = "a broker serves as soon as its store has recovered";
 /// Who sizes socket buffers.
 pub const SOCKET_BUFFERS: &str = "the operating system sizes the buffers of each connection by its load";
-/// A stop is always orderly.
-pub const STOP: &str = "a stop always answers what was read before it closes";
 /// Threads of the network.
 pub const THREADS: &str = "one thread per CPU serves all connections";
 /// How timed messages are counted.

@@ -7,7 +7,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::Interest;
@@ -19,9 +19,11 @@ use super::Budget;
 use super::connection::{Connection, ConnectionId, Port};
 use super::outbox::Outbox;
 use super::threads::NetworkThreads;
+use crate::code::{ResponseCode, version};
 use crate::command::RemotingCommand;
 use crate::frame::{FRAME_PREFIX_LENGTH, Frame, Split, split};
 use crate::header::{HeaderScratch, HeaderView, decode};
+use crate::router::{Question, Response};
 
 /// Bytes a new connection may read at once; doubled while the socket has more.
 const READ_BUFFER_START: usize = 8 * 1024;
@@ -86,6 +88,8 @@ pub struct Server {
 struct OpenConnections {
     count: AtomicUsize,
     none: Notify,
+    /// Clients that understand it are sent away.
+    leaving: AtomicBool,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -162,6 +166,12 @@ impl Server {
         self.open.count.load(Ordering::Relaxed)
     }
 
+    /// From now on requests of clients that understand it are answered with [`ResponseCode::GO_AWAY`]; those of older ones
+    /// are served as ever. Called some time before [`Server::stop`].
+    pub fn leave(&self) {
+        self.open.leaving.store(true, Ordering::Relaxed);
+    }
+
     /// Stops accepting and reading, lets connections write what is queued, closes them, and waits until they are
     /// gone, at most a few seconds.
     pub async fn stop(&self) {
@@ -233,7 +243,7 @@ struct Open<S: Service> {
     /// Bytes taken from the memory budget.
     taken: usize,
     /// Dropped last: the connection counts until everything else is done.
-    _count: Count,
+    count: Count,
 }
 
 /// One connection among those that are open, and among those that may be.
@@ -283,7 +293,7 @@ async fn run<S: Service>(
     let session = Some(service.open(&connection));
     let idle = limits.idle;
     let mut task = Task {
-        open: Open { service, connection, session, limits, taken: 0, _count: count },
+        open: Open { service, connection, session, limits, taken: 0, count },
         stream,
         buffer: Vec::new(),
         start: 0,
@@ -461,6 +471,7 @@ impl<S: Service> Task<S> {
         let Some(session) = self.open.session.as_mut() else { return Ok(()) };
         let service = &self.open.service;
         let connection = &self.open.connection;
+        let leaving = self.open.count.0.leaving.load(Ordering::Relaxed);
         let mut failed = None;
         while self.end - self.start >= FRAME_PREFIX_LENGTH {
             if self.unwritten + self.out.pending() >= READ_PAUSE {
@@ -482,7 +493,12 @@ impl<S: Service> Task<S> {
                 }
                 Ok(header) => {
                     let incoming = Incoming { connection, header: &header, frame: &frame };
-                    service.request(session, &incoming, &mut self.out);
+                    if leaving && header.version > version::V5_3_1 {
+                        let away = Response::with_code(ResponseCode::GO_AWAY, "please go away");
+                        away.write(&Question::of(&incoming), &mut self.out);
+                    } else {
+                        service.request(session, &incoming, &mut self.out);
+                    }
                 }
                 Err(error) => {
                     failed = Some(ConnectionError::from(error));

@@ -11,7 +11,7 @@ use super::connection::{Connection, Port};
 use super::outbox::Outbox;
 use super::server::{Incoming, Server, ServerLimits, Service, bind, serve};
 use super::threads::NetworkThreads;
-use crate::code::{RequestCode, ResponseCode};
+use crate::code::{RequestCode, ResponseCode, version};
 use crate::command::RemotingCommand;
 use crate::frame::{HeaderCodec, Split, split};
 use crate::header::HeaderScratch;
@@ -252,4 +252,19 @@ async fn the_address_for_all_takes_peers_of_both_kinds() {
     assert!(bind(([0, 0, 0, 0], port).into(), 16).unwrap_err().to_string().contains("taken"));
     let loopback = bind(([127, 0, 0, 1], 0).into(), 16).unwrap();
     assert!(loopback.local_addr().unwrap().is_ipv4());
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_sends_away_who_understands_it() {
+    let server = start(8, Duration::from_secs(60), 1 << 30);
+    let client = Client::new();
+    let address = server.address().to_string();
+    server.leave();
+    for (version, code) in [(version::V5_3_1, 0), (version::V5_3_1 + 1, 1500), (crate::code::VERSION, 1500)] {
+        let mut command = request(ECHO, b"x");
+        command.version = version;
+        let answer = client.call(&address, command, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(answer.code, code, "{version}");
+    }
+    server.stop().await;
 }
