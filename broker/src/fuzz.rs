@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use boostermq_remoting::body::SubscriptionData;
+use boostermq_remoting::body::{SetMessageRequestModeRequestBody, SubscriptionData};
 use boostermq_remoting::config::{Live, Machine};
 use boostermq_remoting::names::QueueId;
 use boostermq_remoting::properties_file::Properties;
@@ -18,7 +18,7 @@ use boostermq_store::clock::{Clock, ManualClock};
 
 use crate::config::Settings;
 use crate::filter::ConsumerFilters;
-use crate::metadata::{ConsumerOffsets, Groups, MetadataError, Topics};
+use crate::metadata::{ConsumerOffsets, Groups, MetadataError, RequestModes, Topics};
 use crate::schedule::DelaySchedule;
 use crate::transaction::TransactionCounts;
 
@@ -93,6 +93,18 @@ pub fn offsets(dir: &Path, bytes: &[u8]) {
 pub fn delay_offsets(dir: &Path, bytes: &[u8]) {
     let load = |dir: &Path| DelaySchedule::load(dir, &StoreOptions::new(dir).delay_levels);
     comes_back((dir, "delayOffset.json", bytes), load, |_| {}, |schedule| text(schedule.offsets()));
+}
+
+/// `messageRequestMode.json`.
+pub fn request_modes(dir: &Path, bytes: &[u8]) {
+    let mode = SetMessageRequestModeRequestBody {
+        topic: "T".into(),
+        consumer_group: "fuzz".into(),
+        ..SetMessageRequestModeRequestBody::default()
+    };
+    let change = |modes: &RequestModes| modes.set(mode.clone()).expect("a disk");
+    let look = |modes: &RequestModes| String::from_utf8(modes.to_json()).expect("JSON");
+    comes_back((dir, "messageRequestMode.json", bytes), RequestModes::load, change, look);
 }
 
 /// `consumerFilter.json`.

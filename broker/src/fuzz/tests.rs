@@ -19,12 +19,16 @@ const MEMORY_KIB: u64 = 1 << 20;
 /// A target and a file that a broker wrote.
 type Case = (fn(&Path, &[u8]), &'static [u8]);
 
-const TARGETS: [Case; 7] = [
+const TARGETS: [Case; 8] = [
     (topics, include_bytes!("../../tests/golden/metadata/topics.json")),
     (groups, include_bytes!("../../tests/golden/metadata/subscriptionGroup.json")),
     (offsets, include_bytes!("../../tests/golden/metadata/consumerOffset.json")),
     (delay_offsets, include_bytes!("../../tests/golden/metadata/delayOffset.json")),
     (filters, include_bytes!("../../tests/golden/metadata/consumerFilter.json")),
+    (
+        request_modes,
+        br#"{"messageRequestModeMap":{"T1":{"g1":{"consumerGroup":"g1","mode":"POP","popShareQueueNum":0,"topic":"T1"}}}}"#,
+    ),
     (transaction_counts, include_bytes!("../../tests/golden/metadata/transactionMetrics")),
     (
         properties,

@@ -15,3 +15,6 @@ pub(crate) mod runtime;
 pub(crate) mod stats;
 pub(crate) mod timer;
 pub(crate) mod topic;
+
+#[cfg(test)]
+mod tests;
