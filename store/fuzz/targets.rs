@@ -105,6 +105,7 @@ fn options(root: &Path) -> StoreOptions {
         consume_queue_file_size: 200,
         extension_enabled: true,
         extension_file_size: 400,
+        light_queues: true,
         index_slots: 16,
         index_entries: 64,
         ..small_options(root, FILE_SIZE as u64)
@@ -123,7 +124,9 @@ fn sound() -> &'static BTreeMap<PathBuf, Vec<u8>> {
         let store = MessageStore::open(options(&root), clock()).expect("a sound store");
         for n in 0..60_u32 {
             let mut batch = AppendBatch::new();
-            let properties = format!("UNIQ_KEY\u{1}unique{n}\u{2}KEYS\u{1}key{n}\u{2}TAGS\u{1}tag{}\u{2}", n % 3);
+            let light = if n % 3 == 0 { "INNER_MULTI_DISPATCH\u{1}%LMQ%a,%LMQ%b\u{2}" } else { "" };
+            let properties =
+                format!("UNIQ_KEY\u{1}unique{n}\u{2}KEYS\u{1}key{n}\u{2}TAGS\u{1}tag{}\u{2}{light}", n % 3);
             push(&store, &mut batch, "T", n % 2, format!("body {n}").repeat(3).as_bytes(), &properties);
             store.append(&mut batch).expect("room");
         }
