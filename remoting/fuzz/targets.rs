@@ -4,7 +4,8 @@
 use boostermq_remoting::frame::{HeaderCodec, Split, split};
 use boostermq_remoting::header::{DecodeHeader, HeaderHead, HeaderScratch, decode, write_frame};
 use boostermq_remoting::message::batch::BatchEntries;
-use boostermq_remoting::message::record::{Record, Records};
+use boostermq_remoting::message::light::LIGHT_QUEUE;
+use boostermq_remoting::message::record::{Record, Records, set_checksum};
 use boostermq_remoting::request::pull::PullMessageRequestHeader;
 use boostermq_remoting::request::send::SendMessageRequestHeader;
 
@@ -55,7 +56,16 @@ pub(crate) fn record(bytes: &[u8]) {
             let again = Record::parse(&out).expect("what we write can be read");
             assert_eq!((again.topic(), again.body()), (record.topic(), record.body()));
         }
-        let _ = record.check_body_crc();
+        out.clear();
+        if record.to_fields().encode_with_checksum(&mut out).is_ok() {
+            set_checksum(&mut out);
+            let again = Record::parse(&out).expect("what we write can be read");
+            assert_eq!(again.check_checksum(), Ok(()));
+        }
+        for (name, queue_offset) in record.light_places() {
+            assert!(record.has_place(name, LIGHT_QUEUE, queue_offset));
+        }
+        let _ = (record.check_body_crc(), record.check_checksum());
         let _ = record.properties().iter().count();
     }
 }
