@@ -38,6 +38,7 @@ final class RestartCases {
         suite.add("M09", alone, RestartCases::killAfterCommit);
         suite.add("C01", alone, RestartCases::killUnderLoad);
         suite.add("S04", alone, RestartCases::noAutomaticCreation);
+        suite.add("A13", aloneRaw, RestartCases::sentAway);
         suite.add("A16", EnumSet.of(Suite.Mark.OWN), RestartCases::lightQueues);
         suite.add("P19", EnumSet.of(Suite.Mark.ALONE, Suite.Mark.OWN, Suite.Mark.SLOW), RestartCases::expiredMessages);
     }
@@ -319,6 +320,34 @@ final class RestartCases {
             same(all.get(0).getCommitLogOffset(), messages.get(0).getCommitLogOffset(), "one record on disk");
             same((long) count, answer.number("nextBeginOffset"), "next offset");
             code(19, raw().call(Codes.PULL_MESSAGE, pullFields(group(), name, 0, count)), "its end");
+        }
+    }
+
+    /** A broker that is about to stop sends new clients away and serves old ones. */
+    private static void sentAway() throws Exception {
+        String topic = topic(1);
+        control("set-broker enableShutdownGracefully=true");
+        control("set-broker shutdownWaitTimeSeconds=3");
+        control("restart-broker");
+        Thread stop = new Thread(() -> {
+            try {
+                control("stop-broker");
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+        });
+        Map<String, Object> end = fields("topic", topic, "queueId", 0);
+        try (Raw raw = new Raw(broker)) {
+            code(0, raw.call(Codes.GET_MAX_OFFSET, end), "before");
+            stop.start();
+            Raw.Frame[] away = new Raw.Frame[1];
+            eventually(20, "sent away", () -> (away[0] = raw.call(Codes.GET_MAX_OFFSET, end)).code() != 0);
+            code(1500, away[0], "while it stops");
+            same("please go away", away[0].remark(), "remark");
+        } finally {
+            stop.join(60_000);
+            control("set-broker enableShutdownGracefully=false");
+            control("start-broker");
         }
     }
 }
