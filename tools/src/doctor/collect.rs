@@ -39,8 +39,8 @@ use crate::producer::now_ms;
 const MEMBER_TIMEOUT: Duration = Duration::from_secs(12);
 /// Queues of which the next message is looked at: those furthest behind.
 const LOOKED_INTO: usize = 4;
-/// Most members that are asked.
-const MEMBERS: usize = 256;
+/// Most members that are asked; more are not looked at.
+const MEMBERS: usize = 1_000;
 
 /// A broker's name and address.
 type Place = (String, String);

@@ -59,7 +59,9 @@ pub(super) fn page(facts: &Facts, findings: &[Finding]) -> Document {
     document.hidden("putTps", facts.put_rate()).hidden("consumeTps", facts.consume_rate());
     document.hidden("deadLetters", facts.dead.map(|(_, second)| second));
     let members = members(facts);
-    if !members.is_empty() {
+    if members.is_empty() {
+        document.hidden("members", Value::List(Vec::new()));
+    } else {
         document.line("").table(members);
     }
     document.hidden("queues", Value::List(queues(facts).values()));

@@ -53,11 +53,19 @@ impl Delivery {
             Self::Waiting { .. } => "not yet".to_owned(),
             Self::Broadcast => "broadcast: each consumer keeps its own offset".to_owned(),
             Self::NoOffset => "not yet: the group has no offset in this queue".to_owned(),
-            Self::RetryLater { tries } => format!("failed {tries} times, waits for its next try"),
-            Self::RetryNext { tries } => format!("failed {tries} times, its next try is in the retry queue"),
-            Self::ConsumedAtRetry { tries } => format!("consumed after {tries} failures"),
+            Self::RetryLater { tries } => format!("failed {}, waits for its next try", times(tries)),
+            Self::RetryNext { tries } => format!("failed {}, its next try is in the retry queue", times(tries)),
+            Self::ConsumedAtRetry { tries } => format!("consumed, after it failed {}", times(tries)),
             Self::Dead => "given up: dead letter".to_owned(),
         }
+    }
+}
+
+fn times(count: i32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{count} times"),
     }
 }
 

@@ -192,8 +192,8 @@ fn the_page_shows_everything() {
         "broker broker-a (127.0.0.1:10911), queue 2, offset 17, log position 100",
         "keys         order-1\n",
         "transaction  committed",
-        "g       consumed after 1 failures                      18        2         1",
-        "h       not yet                             5          12        0         0",
+        "g       consumed, after it failed once                      18        2         1",
+        "h       not yet                                  5          12        0         0",
         "retry   ",
         "3 more messages have this key",
     ] {

@@ -1,7 +1,7 @@
 //! The screen, drawn.
 //!
 //! ```text
-//! BoosterMQ top  02:41:07   1 broker(s), 12.0 in/s, 8.0 out/s, 12,345 waiting       one line
+//! BoosterMQ top  02:41:07  brokers 1  in 12.0/s  out 8.0/s  waiting 12,345       one line
 //! [1] Brokers  [2] Topics  [3] Groups                                               one line
 //! ┌ title ─────────────────────────────┐
 //! │ heads, rows                        │                                            the rest
@@ -54,7 +54,7 @@ fn summary(screen: &Screen) -> String {
     let lag: i64 = snapshot.groups.iter().map(super::snapshot::GroupLoad::lag).sum();
     let time = print::local_time(snapshot.at_ms);
     format!(
-        "BoosterMQ top  {}  {} brokers  in {:.1}/s  out {:.1}/s  waiting {}",
+        "BoosterMQ top  {}  brokers {}  in {:.1}/s  out {:.1}/s  waiting {}",
         time.split(',').next().unwrap_or(&time),
         snapshot.brokers.len(),
         sum("putTps"),

@@ -216,7 +216,7 @@ fn the_screen_is_drawn() {
     screen.show(snapshot());
     let text = drawn(&screen);
     for wanted in [
-        "2 brokers  in 12.5/s  out 8.0/s  waiting 1,601",
+        "brokers 2  in 12.5/s  out 8.0/s  waiting 1,601",
         "[1] Brokers  [2] Topics  [3] Groups",
         " Groups (2) ",
         "Group     Out/s  Topics  Queues   Lag▼      Behind",

@@ -71,6 +71,13 @@ fn text(subscriptions: &BTreeMap<&str, (&str, &str)>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
+/// The first few of many names.
+fn some(names: &[&str]) -> String {
+    const FEW: usize = 4;
+    let shown = names.get(..FEW).unwrap_or(names).join(", ");
+    if names.len() > FEW { format!("{shown} and {} more", names.len() - FEW) } else { shown }
+}
+
 pub(super) fn mismatched_subscriptions(facts: &Facts) -> Option<Finding> {
     let mut members: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (member, _, running) in facts.running() {
@@ -87,7 +94,7 @@ pub(super) fn mismatched_subscriptions(facts: &Facts) -> Option<Finding> {
     if members.len() < 2 {
         return None;
     }
-    let evidence = members.iter().map(|(said, ids)| format!("{} ({} members): {said}", ids.join(", "), ids.len()));
+    let evidence = members.iter().map(|(said, ids)| format!("{}: {said}", some(ids)));
     finding(
         "mismatched-subscriptions",
         "Members of the group want different messages: each heartbeat replaces the subscription of the others, and messages \
