@@ -172,7 +172,11 @@ impl StoreOptions {
 
     /// What records carry besides what their writers gave them.
     pub(crate) fn marks(&self) -> RecordMarks {
-        RecordMarks { has_checksum: self.checksum_appended, has_light_queues: self.light_queues }
+        RecordMarks {
+            has_checksum: self.checksum_appended,
+            is_verified: self.checksum_verified,
+            has_light_queues: self.light_queues,
+        }
     }
 
     /// How the content of records is looked at.

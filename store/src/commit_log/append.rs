@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use boostermq_remoting::message::flags::{SysFlag, Transaction};
-use boostermq_remoting::message::properties::PROPERTIES_MAX_LENGTH;
+use boostermq_remoting::message::properties::{PROPERTIES_MAX_LENGTH, Properties};
+use boostermq_remoting::message::property_name::CRC32;
 use boostermq_remoting::message::record::{
     BLANK_MAGIC, CHECKSUM_LENGTH, EncodeError, RecordFields, set_checksum, set_physical_offset, set_queue_offset,
     set_store_timestamp,
@@ -21,7 +22,7 @@ use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 use parking_lot::MutexGuard;
 
 use super::{BLANK_LENGTH, CommitLog, LogEnd};
-use crate::consume_queue::ConsumeQueue;
+use crate::consume_queue::{ConsumeQueue, RecordMarks};
 use crate::error::{AppendError, FileError};
 use crate::mapped_file::MappedFile;
 use light::Light;
@@ -117,11 +118,11 @@ impl AppendBatch {
     /// [`EncodeError`] when a part is too long; the batch is as it was.
     pub fn push(&mut self, queue: &Arc<ConsumeQueue>, fields: &RecordFields<'_>) -> Result<usize, EncodeError> {
         let start = self.bytes.len();
-        let has_checksum = queue.marks().has_checksum;
-        let light = match queue.marks().has_light_queues {
-            true => self.encode_for_light_queues(fields, has_checksum)?,
+        let marks = queue.marks();
+        let light = match marks.has_light_queues {
+            true => self.encode_for_light_queues(fields, marks)?,
             false => {
-                encode(fields, has_checksum, &mut self.bytes)?;
+                encode(fields, marks, &mut self.bytes)?;
                 None
             }
         };
@@ -130,7 +131,7 @@ impl AppendBatch {
             // A record's length fits an i32.
             length: (self.bytes.len() - start) as u32,
             is_counted: has_queue_offset(fields.sys_flag),
-            has_checksum,
+            has_checksum: marks.has_checksum,
             light: light.map(Box::new),
         });
         Ok(self.entries.len() - 1)
@@ -139,14 +140,14 @@ impl AppendBatch {
     fn encode_for_light_queues(
         &mut self,
         fields: &RecordFields<'_>,
-        has_checksum: bool,
+        marks: RecordMarks,
     ) -> Result<Option<Light>, EncodeError> {
         let (properties, light) = light::properties_of(fields);
-        let tail = light.as_ref().map_or(0, Light::room) + if has_checksum { CHECKSUM_LENGTH } else { 0 };
+        let tail = light.as_ref().map_or(0, Light::room) + if marks.has_checksum { CHECKSUM_LENGTH } else { 0 };
         if light.is_some() && properties.len() + tail > PROPERTIES_MAX_LENGTH {
             return Err(EncodeError::PropertiesTooLong { length: properties.len() + tail });
         }
-        encode(&RecordFields { properties: &properties, ..*fields }, has_checksum, &mut self.bytes)?;
+        encode(&RecordFields { properties: &properties, ..*fields }, marks, &mut self.bytes)?;
         Ok(light)
     }
 
@@ -188,8 +189,17 @@ impl AppendBatch {
     }
 }
 
-fn encode(fields: &RecordFields<'_>, has_checksum: bool, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    if has_checksum { fields.encode_with_checksum(out) } else { fields.encode(out) }
+fn encode(fields: &RecordFields<'_>, marks: RecordMarks, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    if marks.has_checksum {
+        return fields.encode_with_checksum(out);
+    }
+    if marks.is_verified
+        && let Ok(properties) = std::str::from_utf8(fields.properties)
+    {
+        let properties = Properties(properties).without(CRC32);
+        return RecordFields { properties: properties.as_bytes(), ..*fields }.encode(out);
+    }
+    fields.encode(out)
 }
 
 /// Whether a record with these flags gets a number and a unit in its queue.

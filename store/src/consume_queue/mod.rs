@@ -66,6 +66,8 @@ const HOLE_MAX: i64 = i32::MAX as i64;
 pub(crate) struct RecordMarks {
     /// A checksum over the whole record (`enabledAppendPropCRC`).
     pub(crate) has_checksum: bool,
+    /// That checksum is looked at (`forceVerifyPropCRC`): one that came with a message may not stand at a record's end.
+    pub(crate) is_verified: bool,
     /// Their numbers in the light queues they name (`enableLmq` and `enableMultiDispatch`).
     pub(crate) has_light_queues: bool,
 }

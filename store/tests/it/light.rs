@@ -279,6 +279,33 @@ fn records_without_a_checksum_are_kept_where_one_is_wanted() {
     assert_eq!(test.read_all("%LMQ%a", 0).len(), 1);
 }
 
+#[test]
+fn a_checksum_that_comes_with_a_message_is_not_believed() {
+    let forged = "a\u{1}b\u{2}__CRC32#\u{1}0123456789\u{2}";
+    for (is_appended, is_verified, expected) in [
+        (false, true, "a\u{1}b\u{2}"),
+        (true, true, "a\u{1}b\u{2}__CRC32#\u{1}"),
+        (true, false, "a\u{1}b\u{2}__CRC32#\u{1}"),
+        (false, false, forged),
+    ] {
+        for light_queues in [false, true] {
+            let test = TestStore::with(|root| StoreOptions {
+                checksum_appended: is_appended,
+                checksum_verified: is_verified,
+                light_queues,
+                ..small_options(root, 4096)
+            });
+            let stored = send(&test, &[("T", forged)]).remove(0);
+            assert!(stored.starts_with(expected), "{stored:?}");
+            assert_eq!(stored == forged, !is_appended && !is_verified);
+            settle(&test.store);
+            let test = test.reopen_after_crash();
+            assert!(test.store.quarantines().is_empty());
+            assert_eq!(test.read_all("T", 0).len(), 1);
+        }
+    }
+}
+
 /// A store of RocketMQ 5.5.0 with both switched on. It was sent half messages with light queues, one of them rolled back, which upstream
 /// shows there all the same; and a list with a name that is no light queue's, for which upstream gives numbers and writes no units.
 #[test]
