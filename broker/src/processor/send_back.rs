@@ -15,8 +15,8 @@ use boostermq_remoting::request::send::ConsumerSendMsgBack;
 use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
 
 use crate::broker::Broker;
-use crate::stats::items::Statistic;
 use crate::retry::{self, Fate};
+use crate::stats::items::Statistic;
 use crate::{response_error, schedule};
 
 pub(crate) async fn consumer_send_msg_back(broker: Arc<Broker>, request: Request<ConsumerSendMsgBack>) -> Handled {
