@@ -105,6 +105,25 @@ fn every_command_of_upstream_is_there() {
 }
 
 #[test]
+fn work_side_by_side_keeps_its_order_and_its_bound() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (running, most) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let work = async |number: usize| {
+        running.set(running.get() + 1);
+        most.set(most.get().max(running.get()));
+        for _ in 0..number % 7 {
+            tokio::task::yield_now().await;
+        }
+        running.set(running.get() - 1);
+        number
+    };
+    let results = runtime.block_on(crate::admin::side_by_side(0..1000, &work));
+    assert_eq!(results, (0..1000).collect::<Vec<_>>());
+    assert!((2..=64).contains(&most.get()), "{}", most.get());
+    assert!(runtime.block_on(crate::admin::side_by_side(0..0, &work)).is_empty());
+}
+
+#[test]
 fn what_changes_a_cluster_must_be_told_where() {
     for line in [
         &["cleanExpiredCQ"][..],

@@ -166,3 +166,87 @@ pub(super) fn stuck_queues(client_id: &str, info: &ConsumerRunningInfo, now_ms: 
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use boostermq_remoting::body::SubscriptionData;
+
+    use super::*;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    fn member(expression: &str, started_ms: i64) -> ConsumerRunningInfo {
+        let mut info = ConsumerRunningInfo::default();
+        let properties = [
+            ("PROP_CONSUME_TYPE", "CONSUME_PASSIVELY".to_owned()),
+            ("PROP_CONSUMER_START_TIMESTAMP", started_ms.to_string()),
+        ];
+        info.properties.extend(properties.map(|(key, value)| (key.to_owned(), value)));
+        let data = SubscriptionData {
+            topic: "T".to_owned(),
+            sub_string: expression.to_owned(),
+            ..SubscriptionData::default()
+        };
+        info.subscription_set.push(data);
+        info
+    }
+
+    #[test]
+    fn members_that_want_something_else_are_told_after_a_while() {
+        let settled = NOW_MS - SETTLED_MS - 1;
+        for (started_ms, other, is_same) in
+            [(settled, "a", true), (settled, "b", false), (NOW_MS - SETTLED_MS, "b", true), (NOW_MS, "b", true)]
+        {
+            let members = [("1", member("a", started_ms)), ("2", member(other, started_ms))];
+            let members = members.map(|(id, info)| (id.to_owned(), info)).into();
+            assert_eq!(is_subscription_same(&members, NOW_MS), is_same, "{started_ms} {other}");
+        }
+    }
+
+    #[test]
+    fn queues_that_stand_still_are_told() {
+        let queue = MessageQueue { broker_name: "b".to_owned(), queue_id: 3, topic: "T".to_owned() };
+        let held = |consumed_ms, count, locked| ProcessQueueInfo {
+            last_consume_timestamp: consumed_ms,
+            last_lock_timestamp: NOW_MS - 7,
+            cached_msg_count: count,
+            locked,
+            ..ProcessQueueInfo::default()
+        };
+        for (is_orderly, held, line) in [
+            (false, held(NOW_MS - STUCK_MS, 1, false), ""),
+            (false, held(NOW_MS - STUCK_MS - 1, 0, false), ""),
+            (false, held(NOW_MS - STUCK_MS - 1, 1, false), "can't consume for a while, maybe blocked, 60001ms\n"),
+            (true, held(NOW_MS - STUCK_MS - 1, 1, true), ""),
+            (true, held(NOW_MS, 0, false), "can't lock for a while, 7ms\n"),
+        ] {
+            let mut info = member("a", 0);
+            info.properties.insert("PROP_CONSUMEORDERLY".to_owned(), is_orderly.to_string());
+            info.mq_table.0.insert(queue.clone(), held);
+            let text = stuck_queues("c", &info, NOW_MS);
+            let head = "c MessageQueue [topic=T, brokerName=b, queueId=3] ";
+            assert_eq!(text, if line.is_empty() { String::new() } else { format!("{head}{line}") });
+        }
+    }
+
+    #[test]
+    fn a_report_has_every_part() {
+        let mut info = member("TagA", 0);
+        info.mq_table.0.insert(MessageQueue::default(), ProcessQueueInfo::default());
+        info.status_table.insert("T".to_owned(), boostermq_remoting::body::ConsumeStatus::default());
+        info.jstack = Some("stacks".to_owned());
+        let text = report(&info);
+        for part in [
+            "#Consumer Properties#\n",
+            "001 Topic: T                                        ClassFilter: false    SubExpression: TagA\n",
+            "\n\n#Consumer Offset#\n#Topic ",
+            "ProcessQueueInfo [commitOffset=0, cachedMsgMinOffset=0,",
+            "#Consumer Pop Detail#\n",
+            "#ConsumeFailedMsgsInHour\nT                                           0.00",
+            "\n\n#User Consume Info#\n",
+            "\n\n#Consumer jstack#\nstacks",
+        ] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+    }
+}
