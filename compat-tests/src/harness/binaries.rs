@@ -47,6 +47,11 @@ pub(super) fn bin_dir() -> Result<PathBuf> {
     Ok(dir)
 }
 
+/// Our `mqadmin`.
+pub fn mqadmin() -> Result<PathBuf> {
+    Ok(bin_dir()?.join("mqadmin"))
+}
+
 /// Runs `mvn` on the project file `pom` once: its jars (and class files, when it has sources) end up in `build_dir(name)`.
 /// Later calls cost nothing unless a source or the project file is newer.
 pub(super) fn maven(name: &str, pom: &Path, goals: &[&str], sources: &[PathBuf]) -> Result<PathBuf> {

@@ -26,7 +26,7 @@ mod process;
 mod toolchain;
 pub mod wire;
 
-pub use binaries::{build_dir, workspace_dir};
+pub use binaries::{build_dir, mqadmin, workspace_dir};
 pub use client::{Outcome, Report};
 pub use cluster::{Cluster, ClusterBuilder, Target};
 pub use differences::Differences;

@@ -8,6 +8,7 @@ mod golden_admin;
 mod golden_store;
 mod interop;
 mod java;
+mod mqadmin;
 mod restart;
 mod soak;
 mod takeover;
