@@ -5,7 +5,7 @@
 
 use boostermq_remoting::config::reasons::{
     ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, COLD, CONTAINER, CONTROLLER, HA, INSTALLATION, LAGGARD, LEGACY,
-    LITE, LMQ, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, PROXY, QUEUE, REGISTRATION, ROCKSDB,
+    LITE, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, PROXY, QUEUE, REGISTRATION, ROCKSDB,
     STATIC_SUBSCRIPTION, STATIC_TOPIC, TRANSFER, UNREAD_ANSWERS,
 };
 use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, SecretText, ServerConfig};
@@ -335,8 +335,8 @@ boostermq_remoting::config! {
         commercial_base_count: u32 = 1, "commercialBaseCount", Inert(ACCOUNTS);
         /// Size that billing takes for one message.
         commercial_size_per_msg: ByteSize = ByteSize::kib(4), "commercialSizePerMsg", Inert(ACCOUNTS);
-        /// Counts by light queue.
-        enable_lmq_stats: bool = false, "enableLmqStats", Inert(LMQ);
+        /// Counts pulls by light queue; otherwise those of all light queues together.
+        enable_lmq_stats: bool = false, "enableLmqStats", Restart;
 
         // Queue assignment by the broker.
         /// Shares out queues among consumers that leave it to the broker; false: each of them gets all.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use boostermq_remoting::body::{ConsumeType, SubscriptionGroupConfig, TopicConfig};
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::header::{DecodeHeader, HeaderHead};
-use boostermq_remoting::names::{QueueId, Topic};
+use boostermq_remoting::names::{LMQ_PREFIX, QueueId, Topic};
 use boostermq_remoting::net::connection::Connection;
 use boostermq_remoting::net::outbox::Outbox;
 use boostermq_remoting::net::server::Incoming;
@@ -61,7 +61,7 @@ impl Known {
         if let Some(Some(item)) = self.latencies.get(at) {
             return item.clone();
         }
-        let (topic, group) = (self.topic.as_str(), &self.group.group_name);
+        let (topic, group) = (counted_as(broker, self.topic.as_str()), counted_as(broker, &self.group.group_name));
         let item = read_latency(&broker.stats, topic, group, queue_id.0);
         if at < QUEUES_KEPT {
             self.latencies.resize(self.latencies.len().max(at + 1), None);
@@ -235,11 +235,18 @@ impl PullSession {
         }
         let topic = Topic::parse_stored(&header.topic)
             .ok_or_else(|| ResponseError::system("the topic's name cannot stand in a path"))?;
-        let gets = Arc::new(GroupGets::new(&broker.stats, topic.as_str(), &group.group_name));
+        let (counted, counted_group) = (counted_as(broker, topic.as_str()), counted_as(broker, &group.group_name));
+        let gets = Arc::new(GroupGets::new(&broker.stats, counted, counted_group));
         let latencies = Vec::new();
         self.last = Some(Known { topics_generation, groups_generation, topic, config, group, gets, latencies });
         Ok(())
     }
+}
+
+/// The name under which pulls are counted: light queues, and groups of such, are counted together unless each is wanted
+/// (`enableLmqStats`). Anybody may name one, and there may be very many.
+fn counted_as<'a>(broker: &Broker, name: &'a str) -> &'a str {
+    if name.starts_with(LMQ_PREFIX) && !broker.settings.read().broker.enable_lmq_stats { LMQ_PREFIX } else { name }
 }
 
 /// True for members of a group that is pushed to, and for groups of the system: `rejectPullConsumerEnable` is not about

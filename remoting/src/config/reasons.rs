@@ -20,7 +20,6 @@ absent! {
     HA = "replication";
     LAGGARD = "switch that stops groups which lag behind";
     LITE = "lite topics";
-    LMQ = "statistics of light queues";
     METRICS = "metrics exporter";
     MULTI_PATH = "commit log spread over several folders";
     PLUGIN = "plug-ins around the message store";

@@ -141,6 +141,23 @@ async fn without_the_settings_it_is_a_property_like_others() {
     }
 }
 
+#[tokio::test]
+async fn light_queues_are_counted_together_unless_each_is_wanted() {
+    for (each, expected) in [("false", (Some(30), None)), ("true", (None, Some(1)))] {
+        let broker = TestBroker::start(&[ON[0], ON[1], ("enableLmqStats", each)]).await;
+        let mut client = broker.connect().await;
+        for number in 0..30 {
+            let name = format!("%LMQ%{number}");
+            send(&mut client, "counted", &[("INNER_MULTI_DISPATCH", &name)]).await;
+            broker.dispatched().await;
+            assert_eq!(bodies(&client.pull(&Pulling { topic: &name, ..Pulling::default() }).await), ["counted"]);
+        }
+        let total = |key: &str| broker.broker().stats.items.find("GROUP_GET_NUMS", key).map(|item| item.total());
+        assert_eq!((total("%LMQ%@g"), total("%LMQ%7@g")), expected);
+        broker.stop().await;
+    }
+}
+
 /// What waits is in light queues when it is delivered, and only then; what is rolled back, or given up, never.
 #[tokio::test]
 async fn what_waits_comes_into_light_queues_when_it_is_delivered() {
