@@ -15,6 +15,8 @@ use boostermq_remoting::offsets::{PhysicalOffset, QueueOffset};
 use crate::command::SubCommand;
 use crate::{commands, usage};
 
+mod scripted;
+
 /// What upstream's tool printed.
 pub(crate) fn golden(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"));
