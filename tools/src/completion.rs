@@ -13,6 +13,9 @@ use crate::{Ending, commands};
 /// The line in the list of commands.
 pub(crate) const DESCRIPTION: &str = "Print a script that completes commands: bash, zsh or fish.";
 
+/// What follows the name.
+pub(crate) const USAGE: &str = "usage: mqadmin completion bash | zsh | fish\n";
+
 /// Prints the script of a shell.
 pub(crate) fn print(shell: &str, out: &mut dyn Write) -> anyhow::Result<Ending> {
     let script = match shell {
@@ -20,7 +23,7 @@ pub(crate) fn print(shell: &str, out: &mut dyn Write) -> anyhow::Result<Ending> 
         "zsh" => zsh(),
         "fish" => fish(),
         _ => {
-            writeln!(out, "usage: mqadmin completion bash | zsh | fish")?;
+            out.write_all(USAGE.as_bytes())?;
             return Ok(Ending::Status(FAILED));
         }
     };
@@ -130,7 +133,9 @@ mod tests {
             for command in commands::all() {
                 assert!(script.contains(command.name()), "{}", command.name());
             }
-            assert!(script.contains("namesrvAddr") && script.contains("completion"));
+            for word in ["namesrvAddr", "completion", "watch", "doctor"] {
+                assert!(script.contains(word), "{word}");
+            }
         }
     }
 }

@@ -104,6 +104,11 @@ async fn dispatch(
     let (name, rest) = match names.as_slice() {
         [] | ["help" | "-h" | "--help"] => return list(out).map(|()| Ending::Status(DONE)),
         ["completion", shell] => return completion::print(shell, out),
+        ["completion"] => return completion::print("", out),
+        ["help", "completion"] => {
+            out.write_all(completion::USAGE.as_bytes())?;
+            return Ok(Ending::Status(DONE));
+        }
         ["help", name] => {
             let Some(command) = find(name) else { return unknown(name, out) };
             out.write_all(usage::of(command).as_bytes())?;
