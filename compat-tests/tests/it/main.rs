@@ -1,6 +1,7 @@
 //! The official clients against the target that `BOOSTERMQ_COMPAT_TARGET` names, and the documents against the source.
 
 mod cases;
+mod desk;
 mod faults;
 mod go;
 mod golden;
