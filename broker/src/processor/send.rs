@@ -4,17 +4,18 @@
 //! together ([`SendSession`]). Order of checks and effects: facts/semantics.md 2.1, facts/protocol-client.md 3.2,
 //! 3.3. Upstream: `SendMessageProcessor`.
 
-use std::net::SocketAddr;
+mod answer;
+mod checks;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use boostermq_remoting::body::{TopicConfig, TopicFilterType};
 use boostermq_remoting::code::{ResponseCode, version};
-use boostermq_remoting::header::{DecodeHeader, FieldSink, HeaderHead};
+use boostermq_remoting::header::DecodeHeader;
 use boostermq_remoting::message::batch::BatchEntries;
 use boostermq_remoting::message::flags::{SysFlag, Transaction};
-use boostermq_remoting::message::id::OffsetMessageId;
-use boostermq_remoting::message::properties::{PROPERTIES_MAX_LENGTH, Properties, append};
+use boostermq_remoting::message::properties::{Properties, append};
 use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::message::record::RecordFields;
 use boostermq_remoting::names::{QueueId, RETRY_TOPIC_PREFIX, Topic};
@@ -27,33 +28,21 @@ use boostermq_remoting::request::transaction::EndTransactionRequestHeader;
 use boostermq_remoting::router::{Question, Response, ResponseError};
 use boostermq_store::consume_queue::ConsumeQueue;
 use boostermq_store::timer::{WHEEL_QUEUE, WHEEL_TOPIC};
-use boostermq_store::{AppendBatch, AppendReceipt, FlushOutcome};
+use boostermq_store::{AppendBatch, FlushOutcome};
 
 use crate::broker::Broker;
 use crate::stats::counters::{PutCounters, Puts, millis};
-use crate::stats::items::Item;
 use crate::timer::due::{self, Wish};
 use crate::timer::handle;
 use crate::transaction::{self, End, Ending, HALF_TOPIC, TopicCount};
 use crate::{response_error, retry, schedule};
+use answer::{Answer, Stored, refuse};
+pub(super) use checks::{check_body, check_open, check_permission, check_properties, check_queue, topic_to_send};
 
 /// How long the first send to a new topic waits for the name servers: clients give up after 3 s.
 const REGISTRATION_WAIT: Duration = Duration::from_secs(1);
 /// Encoded bytes of one append; more is appended in several.
 const BATCH_BYTES_MAX: usize = 4 << 20;
-
-/// Topics that clients may not send to (facts/semantics.md 2.1c).
-const NOT_SENDABLE: [&str; 7] = [
-    "SCHEDULE_TOPIC_XXXX",
-    HALF_TOPIC,
-    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-    "TRANS_CHECK_MAX_TIME_TOPIC",
-    "SELF_TEST_TOPIC",
-    "OFFSET_MOVED_EVENT",
-    WHEEL_TOPIC,
-];
-/// Records of pops, which belong to brokers: a stranger's would give out messages again, or never.
-const REVIVE_TOPIC_PREFIX: &str = "rmq_sys_REVIVE_LOG_";
 
 /// What a connection keeps for its sends.
 pub(crate) struct SendSession {
@@ -110,19 +99,6 @@ enum Kind {
     Half(Arc<TopicCount>),
     /// The end of a transaction, which this counts.
     End(Arc<TopicCount>),
-}
-
-/// What the answer to one stored send says.
-struct Stored {
-    question: Question,
-    queue_id: u32,
-    unique_key: String,
-    receipts: Vec<AppendReceipt>,
-    recall_handle: Option<String>,
-    is_end: bool,
-    /// When it was begun, and what its time is added to.
-    begun: Instant,
-    latency: Arc<Item>,
 }
 
 /// Where a message really goes.
@@ -624,139 +600,6 @@ fn answer_when_flushed(broker: &Arc<Broker>, connection: &Arc<Connection>, end: 
     broker.store.when_flushed(end, deadline, Box::new(done));
 }
 
-impl Stored {
-    fn answer(&self) -> Answer<'_> {
-        Answer {
-            queue_id: self.queue_id,
-            unique_key: &self.unique_key,
-            receipts: &self.receipts,
-            recall_handle: self.recall_handle.as_deref(),
-        }
-    }
-}
-
-/// The answer to a stored send.
-struct Answer<'a> {
-    queue_id: u32,
-    unique_key: &'a str,
-    receipts: &'a [AppendReceipt],
-    recall_handle: Option<&'a str>,
-}
-
-impl Answer<'_> {
-    fn write(&self, broker: &Broker, code: ResponseCode, question: &Question, out: &mut Outbox) {
-        if question.one_way {
-            return;
-        }
-        let mut head = HeaderHead::answer(code, question.opaque);
-        if code == ResponseCode::FLUSH_DISK_TIMEOUT {
-            head.remark = Some("FLUSH_DISK_TIMEOUT");
-        }
-        let settings = broker.settings.read();
-        let region = &settings.broker.region_id;
-        let trace = if settings.broker.trace_on { "true" } else { "false" };
-        out.frame(question.codec, &head, |sink| self.fields(broker, region, trace, sink), [], 0);
-    }
-
-    fn fields(&self, broker: &Broker, region: &str, trace: &str, sink: &mut FieldSink<'_>) {
-        sink.integer("queueId", i64::from(self.queue_id));
-        if !self.unique_key.is_empty() {
-            sink.text("transactionId", self.unique_key);
-        }
-        let id_length = if broker.identity.address.is_ipv4() { 32 } else { 56 };
-        let length = self.receipts.len() * (id_length + 1) - 1;
-        sink.plain("msgId", length, |bytes| {
-            for (at, receipt) in self.receipts.iter().enumerate() {
-                if at > 0 {
-                    bytes.push(b',');
-                }
-                let id =
-                    OffsetMessageId { store_host: broker.identity.address, physical_offset: receipt.physical_offset };
-                id.write_hex(bytes);
-            }
-        });
-        sink.text("TRACE_ON", trace);
-        sink.text("MSG_REGION", region);
-        sink.integer("queueOffset", self.receipts.first().map_or(0, |receipt| receipt.queue_offset.0));
-        if let Some(handle) = self.recall_handle {
-            sink.text("recallHandle", handle);
-        }
-    }
-}
-
-/// Refuses a send; clients read region and trace switch from refusals too.
-fn refuse(broker: &Broker, error: ResponseError, question: &Question, out: &mut Outbox) {
-    let settings = broker.settings.read();
-    Response::from(error)
-        .field("MSG_REGION", &settings.broker.region_id)
-        .field("TRACE_ON", settings.broker.trace_on)
-        .write(question, out);
-}
-
-pub(super) fn check_body(broker: &Broker, body: &[u8]) -> Result<(), ResponseError> {
-    if body.len() > broker.limits.body {
-        let (length, limit) = (body.len(), broker.limits.body);
-        return Err(response_error::message_illegal(format!(
-            "the message body of {length} bytes is over the limit maxMessageSize of {limit} bytes"
-        )));
-    }
-    Ok(())
-}
-
-/// The topic a send goes to, found or made from its template; and whether it was made.
-pub(super) fn topic_to_send(
-    broker: &Broker,
-    header: &SendMessageRequestHeader<'_>,
-    sender: SocketAddr,
-) -> Result<(Topic, Arc<TopicConfig>, bool), ResponseError> {
-    let topic = Topic::parse(&header.topic).map_err(response_error::invalid_name)?;
-    if NOT_SENDABLE.contains(&topic.as_str()) || topic.as_str().starts_with(REVIVE_TOPIC_PREFIX) {
-        return Err(response_error::no_permission(format!("Sending message to topic[{topic}] is forbidden.")));
-    }
-    let known = broker.topics.find(topic.as_str());
-    let is_new = known.is_none();
-    let created = || {
-        broker.topics.create_for_send(
-            &topic,
-            header.default_topic.as_deref().unwrap_or_default(),
-            header.default_topic_queue_nums.unwrap_or(4),
-            sender,
-            if header.unit_mode == Some(true) { 1 } else { 0 },
-        )
-    };
-    let config = known.or_else(created).ok_or_else(|| {
-        ResponseError::new(
-            ResponseCode::TOPIC_NOT_EXIST,
-            format!("topic[{topic}] not exist, apply first please!\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."),
-        )
-    })?;
-    Ok((topic, config, is_new))
-}
-
-pub(super) fn check_open(broker: &Broker) -> Result<(), ResponseError> {
-    let opens = broker.settings.read().broker.start_accept_send_request_time_stamp;
-    if opens > 0 && broker.clock.now_ms() < opens {
-        return Err(ResponseError::system(format!("broker unable to service, until {opens}")));
-    }
-    Ok(())
-}
-
-/// Messages that need an order go nowhere else while the broker may not be written: their producers have to wait. What
-/// has none goes elsewhere by the clients' own choice and is not refused (facts/semantics.md 2.1 a, f).
-pub(super) fn check_permission(broker: &Broker, config: &TopicConfig) -> Result<(), ResponseError> {
-    if !config.order {
-        return Ok(());
-    }
-    let settings = broker.settings.read();
-    if settings.broker.broker_permission as i32 & TopicConfig::PERM_WRITE == 0 {
-        return Err(response_error::no_permission(format!(
-            "the broker[{}] sending message is forbidden",
-            settings.broker.broker_ip1
-        )));
-    }
-    Ok(())
-}
-
 /// The tick that a message waits for, if it asks for a time; a delay level counts before that. What a half message asks for
 /// counts from its commit on, and is only looked at here.
 fn slot_of(broker: &Broker, seen: &SeenProperties<'_>, draw: u64) -> Result<Option<i64>, ResponseError> {
@@ -770,40 +613,6 @@ fn slot_of(broker: &Broker, seen: &SeenProperties<'_>, draw: u64) -> Result<Opti
 fn question_draw(incoming: &Incoming<'_>, header: &SendMessageRequestHeader<'_>) -> u64 {
     let seed = header.born_timestamp.cast_unsigned() << 32 ^ u64::from(incoming.header.opaque.cast_unsigned());
     seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
-}
-
-pub(super) fn check_queue(
-    header: &SendMessageRequestHeader<'_>,
-    config: &TopicConfig,
-) -> Result<QueueId, ResponseError> {
-    let count = config.write_queue_nums.max(config.read_queue_nums);
-    if header.queue_id >= count {
-        return Err(ResponseError::new(
-            ResponseCode::INVALID_PARAMETER,
-            format!(
-                "request queueId[{}] is illegal, topic[{}] has {} write and {} read queues",
-                header.queue_id, config.topic_name, config.write_queue_nums, config.read_queue_nums
-            ),
-        ));
-    }
-    QueueId::from_wire(header.queue_id).map_or_else(
-        || {
-            // Below 0 the broker picks a queue; the born time is as good as any other spread.
-            let writable = i64::from(config.write_queue_nums.max(1));
-            let spread = header.born_timestamp.wrapping_mul(2_654_435_761) >> 8;
-            Ok(QueueId(spread.rem_euclid(writable) as u32))
-        },
-        Ok,
-    )
-}
-
-pub(super) fn check_properties(length: usize) -> Result<(), ResponseError> {
-    if length > PROPERTIES_MAX_LENGTH {
-        return Err(response_error::message_illegal(format!(
-            "the message is illegal, maybe msg body or properties length not matched. msg properties length limit {PROPERTIES_MAX_LENGTH}, these are {length} bytes"
-        )));
-    }
-    Ok(())
 }
 
 /// What the broker looks for in the properties of a message, found in one pass.

@@ -3,8 +3,10 @@
 use boostermq_remoting::command::RemotingCommand;
 use boostermq_remoting::frame::HeaderCodec;
 use boostermq_remoting::header::FLAG_ONE_WAY;
+use boostermq_remoting::message::id::OffsetMessageId;
 use boostermq_remoting::names::Group;
 
+use super::checks::NOT_SENDABLE;
 use super::*;
 use crate::clients::fixture::messages::{Sending, batch, messages, number};
 use crate::clients::fixture::{TestBroker, TestClient, request};
