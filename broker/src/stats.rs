@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use boostermq_store::{AppendBatch, AppendReceipt};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 
 use crate::broker::Broker;
@@ -133,7 +135,7 @@ impl BrokerStats {
             longest_get_ms: AtomicU64::new(0),
             samples: Mutex::new(VecDeque::new()),
             days: Mutex::new(Days::default()),
-            today: AtomicI64::new(now_ms / DAY_MS),
+            today: AtomicI64::new(local_day(now_ms)),
         }
     }
 
@@ -251,7 +253,7 @@ impl BrokerStats {
         }
         samples.push_back(now);
         drop(samples);
-        let day = now_ms / DAY_MS;
+        let day = local_day(now_ms);
         if self.today.swap(day, Ordering::Relaxed) != day {
             let mut days = self.days.lock();
             *days = Days {
@@ -283,6 +285,12 @@ impl BrokerStats {
         let (put, got) = (total(&self.put_by_users), total(&self.got_by_users));
         ([days.put_yesterday, days.put_today, put], [days.got_yesterday, days.got_today, got])
     }
+}
+
+/// The number of the day that it is here, by the machine's time zone as in RocketMQ 5.5.0.
+fn local_day(now_ms: i64) -> i64 {
+    let offset_s = Timestamp::from_millisecond(now_ms).map_or(0, |now| TimeZone::system().to_offset(now).seconds());
+    now_ms.saturating_add(i64::from(offset_s) * 1000).div_euclid(DAY_MS)
 }
 
 fn total(item: &Item) -> u64 {
