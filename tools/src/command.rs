@@ -135,6 +135,14 @@ impl<'o> Session<'o> {
         document.write(self.format, self.out)
     }
 
+    /// Tells, beside what upstream prints, what a server remarked on its success.
+    pub fn note(&mut self, address: &str, remark: Option<&str>) {
+        if let Some(remark) = remark.filter(|remark| !remark.is_empty()) {
+            let _ = self.out.flush();
+            let _ = writeln!(self.err, "mqadmin: {address}: {remark}");
+        }
+    }
+
     /// Tells what went wrong with one part of the work while the rest goes on; the command ends with a status of 1.
     pub fn complain(&mut self, what: &dyn Display) {
         self.fail();

@@ -149,10 +149,11 @@ where
     R: RequestKind<Header: EncodeHeader>,
 {
     let told = session
-        .ask_all(addresses, async |admin, address| admin.call::<R>(address, header, body.clone()).await.map(drop))
+        .ask_all(addresses, async |admin, address| Ok(admin.call::<R>(address, header, body.clone()).await?.remark))
         .await;
-    for (address, ()) in told {
+    for (address, remark) in told {
         writeln!(session.out, "{}", done(&address))?;
+        session.note(&address, remark.as_deref());
     }
     Ok(())
 }

@@ -43,14 +43,20 @@ async fn update(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Res
     let addresses = session.admin.name_servers().to_vec();
     let told = session
         .ask_all(&addresses, async |admin, address| {
-            admin.call::<broker_config::UpdateNamesrvConfig>(address, &NoHeader {}, body.clone()).await.map(drop)
+            admin
+                .call::<broker_config::UpdateNamesrvConfig>(address, &NoHeader {}, body.clone())
+                .await
+                .map(|answer| answer.remark)
         })
         .await;
     if told.is_empty() {
         return Ok(());
     }
     // Upstream names the servers only when they were given with -n.
-    let told: Vec<String> = told.into_iter().map(|(address, ())| address).collect();
+    for (address, remark) in &told {
+        session.note(address, remark.as_deref());
+    }
+    let told: Vec<String> = told.into_iter().map(|(address, _)| address).collect();
     let servers = if arguments.has("n") { format!("[{}]", told.join(", ")) } else { String::new() };
     writeln!(session.out, "update name server config success!{servers}")?;
     Ok(writeln!(session.out, "{key} : {value}")?)
