@@ -54,8 +54,6 @@ const MAPS: [&str; 20] = [
 
 /// Runtime keys of which each broker has its own.
 const OWN_KEYS: [&str; 2] = ["scheduleMessageOffset_", "commitLogDiskRatio_"];
-/// Runtime keys that ours has more, of brokers before 5.0: rocketmq-exporter reads them.
-const MORE_KEYS: [&str; 2] = [".table.brokerVersion:text", ".table.getTransferedTps:text"];
 /// Settings that stand there only when they are set.
 const OWN_SETTINGS: [&str; 2] = ["rocketmqHome", "namesrvAddr"];
 
@@ -259,8 +257,7 @@ fn compare_bodies(code: i64, answer: &Answer, response: &Frame) -> Result<()> {
     let (ours, theirs) = (shape(&ours, &MAPS), shape(&theirs, &MAPS));
     let is_own = |path: &String| OWN_KEYS.iter().any(|key| path.starts_with(&format!(".table.{key}")));
     let differ = |one, other| -> Vec<String> { missing(one, other).into_iter().filter(|path| !is_own(path)).collect() };
-    let (lacking, mut added) = (differ(&theirs, &ours), differ(&ours, &theirs));
-    added.retain(|path| !MORE_KEYS.contains(&path.as_str()));
+    let (lacking, added) = (differ(&theirs, &ours), differ(&ours, &theirs));
     ensure!(lacking.is_empty() && added.is_empty(), "missing {lacking:?}, new {added:?}");
     Ok(())
 }

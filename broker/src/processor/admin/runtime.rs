@@ -50,8 +50,6 @@ fn totals(broker: &Broker, put: &mut impl FnMut(&str, String)) {
         ),
     );
     put("brokerVersionDesc", VERSION.to_owned());
-    // Of brokers before 5.0; the exporter fails without it.
-    put("brokerVersion", boostermq_remoting::code::VERSION.to_string());
     put("brokerActive", "true".to_owned());
     put("putMessageTimesTotal", messages.max(1).to_string());
     put("putMessageSizeTotal", bytes.to_string());
@@ -80,8 +78,6 @@ fn rates(broker: &Broker, put: &mut impl FnMut(&str, String)) {
         ("getMissTps", Rate::GetMissed),
         ("getTotalTps", Rate::Get),
         ("getTransferredTps", Rate::Transferred),
-        // As brokers before 5.0 spell it, which the exporter still reads.
-        ("getTransferedTps", Rate::Transferred),
     ] {
         put(key, broker.stats.rates(rate));
     }
