@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::code::{Language, RequestCode, ResponseCode};
 use crate::command::{OwnedFields, collect_fields, write_fields};
+use crate::config::{ChangeRefusal, ConfigError};
 use crate::frame::HeaderCodec;
 use crate::header::{DecodeHeader, EncodeHeader, FieldError, FieldProblem, HeaderHead};
 use crate::net::connection::{Connection, Port};
@@ -191,6 +192,21 @@ impl From<FieldError> for ResponseError {
             FieldProblem::Name(name) => Self::new(ResponseCode::INVALID_PARAMETER, name.to_string()),
             _ => Self::system(error.to_string()),
         }
+    }
+}
+
+impl From<ChangeRefusal> for ResponseError {
+    // Upstream's 16 for what a request may not change, its 29 for what cannot be understood.
+    fn from(refusal: ChangeRefusal) -> Self {
+        let code = match &refusal {
+            ChangeRefusal::Barred { .. }
+            | ChangeRefusal::AtStartOnly { .. }
+            | ChangeRefusal::Value(ConfigError::Refused { .. }) => ResponseCode::NO_PERMISSION,
+            ChangeRefusal::Unknown { .. } | ChangeRefusal::Value(ConfigError::BadValue { .. }) => {
+                ResponseCode::INVALID_PARAMETER
+            }
+        };
+        Self::new(code, refusal.to_string())
     }
 }
 

@@ -10,6 +10,7 @@ pub mod direct;
 mod doctor;
 mod find;
 pub mod groups;
+pub mod list_file;
 pub mod options;
 pub mod order_conf;
 pub mod output;

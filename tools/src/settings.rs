@@ -2,9 +2,11 @@
 
 use anyhow::bail;
 use boostermq_remoting::properties_file::Properties;
+use boostermq_remoting::request::{NoHeader, RequestKind};
 use bytes::Bytes;
 
-use crate::output::{Column, Style, Table};
+use crate::command::Session;
+use crate::output::{Column, Document, Style, Table};
 use crate::print;
 
 static STYLE: Style = Style {
@@ -24,6 +26,25 @@ pub fn table(server: &str, settings: &Properties) -> Table {
     table
 }
 
+/// Asks servers for their settings and prints them, server by server.
+///
+/// # Errors
+/// When settings cannot be read, or the output cannot be written.
+pub async fn show<R>(session: &mut Session<'_>, addresses: &[String]) -> anyhow::Result<()>
+where
+    R: RequestKind<Header = NoHeader>,
+{
+    let answers = session
+        .ask_all(addresses, async |admin, address| admin.call::<R>(address, &NoHeader {}, Bytes::new()).await)
+        .await;
+    let mut document = Document::new();
+    for (address, answer) in answers {
+        document.line(format!("============{address}============"));
+        document.table(table(&address, &Properties::parse(&address, &answer.body)?));
+    }
+    Ok(session.print(&document)?)
+}
+
 /// The body that sets one key.
 ///
 /// # Errors
@@ -40,7 +61,7 @@ pub fn body(key: &str, value: &str) -> anyhow::Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{Document, Format};
+    use crate::output::Format;
     use crate::tests::{golden, printed};
 
     #[test]

@@ -8,8 +8,7 @@
 use std::io;
 use std::sync::Arc;
 
-use boostermq_remoting::code::ResponseCode;
-use boostermq_remoting::config::{Change, ChangeRefusal, Config, ConfigError, Machine, write_back};
+use boostermq_remoting::config::{Change, Config, Machine, write_back};
 use boostermq_remoting::properties_file::Properties;
 use boostermq_remoting::request::broker_config::{GetNamesrvConfig, UpdateNamesrvConfig};
 use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
@@ -36,7 +35,7 @@ pub(crate) fn update(server: &Arc<NameServer>, request: Request<UpdateNamesrvCon
     let update = |key: &str, value: &str| config.update(key, value);
     let change = Change::collect(&wanted, &NEVER, &black_list, &NamesrvConfig::rows(), update).map_err(|refusal| {
         tracing::warn!(%peer, %refusal, "a change of settings was refused");
-        refused(&refusal)
+        refusal
     })?;
     if change.is_empty() {
         return Ok(Response::success());
@@ -53,22 +52,8 @@ pub(crate) fn update(server: &Arc<NameServer>, request: Request<UpdateNamesrvCon
     }
     server.config.replace(config);
     let mut response = Response::success();
-    let unkept = unkept.map(|error| format!("holds until the next start only: {error}"));
-    let remarks: Vec<String> = unkept.into_iter().chain(change.remark()).collect();
-    response.remark = (!remarks.is_empty()).then(|| remarks.join("; ").into());
+    response.remark = change.remark(unkept.as_deref()).map(Into::into);
     Ok(response)
-}
-
-fn refused(refusal: &ChangeRefusal) -> ResponseError {
-    let code = match refusal {
-        ChangeRefusal::Barred { .. }
-        | ChangeRefusal::AtStartOnly { .. }
-        | ChangeRefusal::Value(ConfigError::Refused { .. }) => ResponseCode::NO_PERMISSION,
-        ChangeRefusal::Unknown { .. } | ChangeRefusal::Value(ConfigError::BadValue { .. }) => {
-            ResponseCode::INVALID_PARAMETER
-        }
-    };
-    ResponseError::new(code, refusal.to_string())
 }
 
 /// Writes what changes into the file of the start, unless the next start would refuse that.

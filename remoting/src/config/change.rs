@@ -99,10 +99,12 @@ impl Change {
         self.now.iter().chain(&self.later).cloned().chain(idle).collect()
     }
 
-    /// What whoever asked should know beyond success; `None` when all of it holds now.
+    /// What whoever asked should know beyond success; `None` when all of it holds now, and is kept. `unkept` says why the file of
+    /// the start was not changed.
     #[must_use]
-    pub fn remark(&self) -> Option<String> {
-        let mut remarks = Vec::new();
+    pub fn remark(&self, unkept: Option<&str>) -> Option<String> {
+        let mut remarks: Vec<String> =
+            unkept.map(|error| format!("holds until the next start only: {error}")).into_iter().collect();
         if !self.later.is_empty() {
             let keys: Vec<_> = self.later.iter().map(|(key, _)| key.as_str()).collect();
             remarks.push(format!("from the next start on: {}", keys.join(", ")));
@@ -155,13 +157,13 @@ mod tests {
         assert_eq!((found.now.clone(), found.later.clone()), (vec![pair("light", "true")], vec![pair("shelves", "9")]));
         assert_eq!(found.to_keep(), [pair("light", "true"), pair("shelves", "9"), pair("doors", "2")]);
         assert_eq!(
-            found.remark().unwrap(),
+            found.remark(None).unwrap(),
             "from the next start on: shelves; doors does nothing here: it has one door"
         );
         assert!(shed.light && shed.shelves == 3);
-        assert_eq!(change("light=true").unwrap().0.remark(), None);
+        assert_eq!(change("light=true").unwrap().0.remark(None), None);
         let mixed = change("light=true\nshelfes=1").unwrap().0;
-        assert_eq!(mixed.remark().unwrap(), "not known and passed over: shelfes");
+        assert_eq!(mixed.remark(None).unwrap(), "not known and passed over: shelfes");
         assert_eq!(mixed.to_keep(), [pair("light", "true")]);
         assert!(change("").unwrap().0.is_empty());
         for (text, expected) in [

@@ -9,8 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use boostermq_remoting::code::ResponseCode;
-use boostermq_remoting::config::{Change, ChangeRefusal, ConfigError, Machine, write_back};
+use boostermq_remoting::config::{Change, Machine, write_back};
 use boostermq_remoting::properties_file::Properties;
 use boostermq_remoting::request::broker_config::{GetBrokerConfig, UpdateBrokerConfig};
 use boostermq_remoting::router::{Handled, Request, Response, ResponseError};
@@ -42,7 +41,7 @@ pub(crate) fn update_broker_config(broker: &Arc<Broker>, request: Request<Update
     let update = |key: &str, value: &str| settings.update(key, value);
     let change = Change::collect(&wanted, &NEVER, &black_list, &Settings::rows(), update).map_err(|refusal| {
         tracing::warn!(%peer, %refusal, "a change of settings was refused");
-        refused(&refusal)
+        refusal
     })?;
     if change.is_empty() {
         return Ok(Response::success());
@@ -69,22 +68,8 @@ pub(crate) fn update_broker_config(broker: &Arc<Broker>, request: Request<Update
     if let Some(error) = &unkept {
         tracing::warn!(%peer, error, "settings were changed until the next start only");
     }
-    let unkept = unkept.map(|error| format!("holds until the next start only: {error}"));
-    let remarks: Vec<String> = unkept.into_iter().chain(change.remark()).collect();
-    response.remark = (!remarks.is_empty()).then(|| remarks.join("; ").into());
+    response.remark = change.remark(unkept.as_deref()).map(Into::into);
     Ok(response)
-}
-
-fn refused(refusal: &ChangeRefusal) -> ResponseError {
-    let code = match refusal {
-        ChangeRefusal::Barred { .. }
-        | ChangeRefusal::AtStartOnly { .. }
-        | ChangeRefusal::Value(ConfigError::Refused { .. }) => ResponseCode::NO_PERMISSION,
-        ChangeRefusal::Unknown { .. } | ChangeRefusal::Value(ConfigError::BadValue { .. }) => {
-            ResponseCode::INVALID_PARAMETER
-        }
-    };
-    ResponseError::new(code, refusal.to_string())
 }
 
 /// Writes what changes into the file of the start, unless the next start would refuse that.

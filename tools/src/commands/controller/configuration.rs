@@ -1,13 +1,10 @@
 //! `getControllerConfig`, `updateControllerConfig`: settings of controllers.
 
-use boostermq_remoting::properties_file::Properties;
 use boostermq_remoting::request::NoHeader;
 use boostermq_remoting::request::controller;
-use bytes::Bytes;
 
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
-use crate::output::Document;
 use crate::settings;
 
 const GET: &[CommandOption] = &[CommandOption::required(
@@ -35,17 +32,7 @@ fn addresses(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
 }
 
 async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
-    let answers = session
-        .ask_all(&addresses(arguments)?, async |admin, address| {
-            admin.call::<controller::GetControllerConfig>(address, &NoHeader {}, Bytes::new()).await
-        })
-        .await;
-    let mut document = Document::new();
-    for (address, answer) in answers {
-        document.line(format!("============{address}============"));
-        document.table(settings::table(&address, &Properties::parse(&address, &answer.body)?));
-    }
-    Ok(session.print(&document)?)
+    settings::show::<controller::GetControllerConfig>(session, &addresses(arguments)?).await
 }
 
 async fn update(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {

@@ -1,8 +1,5 @@
 //! `updateSubGroupList`: makes or changes the groups that stand in a file.
 
-use std::path::Path;
-
-use anyhow::{Context, anyhow};
 use boostermq_remoting::body::{SubscriptionGroupConfig, SubscriptionGroupList};
 use boostermq_remoting::fastjson;
 use boostermq_remoting::request::NoHeader;
@@ -10,6 +7,7 @@ use boostermq_remoting::request::group::UpdateAndCreateSubscriptiongroupList;
 use bytes::Bytes;
 
 use crate::command::{Session, commands};
+use crate::list_file;
 use crate::options::{Arguments, CommandOption};
 use crate::targets::{self, Members};
 
@@ -29,14 +27,7 @@ commands! {
 }
 
 async fn update(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
-    let file = arguments.required("f")?;
-    if !Path::new(file).exists() {
-        session.fail();
-        return Ok(writeln!(session.out, "the file path {file} does not exists")?);
-    }
-    let text = std::fs::read(file).with_context(|| format!("{file} cannot be read"))?;
-    let groups: Vec<SubscriptionGroupConfig> = fastjson::from_slice(&text)
-        .map_err(|error| anyhow!("{file} must hold a JSON list of groups as exportMetadata writes them: {error}"))?;
+    let groups: Vec<SubscriptionGroupConfig> = list_file::read(session, arguments.required("f")?, "groups")?;
     if groups.is_empty() {
         return Ok(());
     }

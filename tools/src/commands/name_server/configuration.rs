@@ -1,13 +1,10 @@
 //! `getNamesrvConfig`, `updateNamesrvConfig`: settings of every name server.
 
-use boostermq_remoting::properties_file::Properties;
 use boostermq_remoting::request::NoHeader;
 use boostermq_remoting::request::broker_config;
-use bytes::Bytes;
 
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
-use crate::output::Document;
 use crate::settings;
 
 const GET: &[CommandOption] = &[];
@@ -24,17 +21,7 @@ commands! {
 
 async fn show(_: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let addresses = session.admin.name_servers().to_vec();
-    let answers = session
-        .ask_all(&addresses, async |admin, address| {
-            admin.call::<broker_config::GetNamesrvConfig>(address, &NoHeader {}, Bytes::new()).await
-        })
-        .await;
-    let mut document = Document::new();
-    for (address, answer) in answers {
-        document.line(format!("============{address}============"));
-        document.table(settings::table(&address, &Properties::parse(&address, &answer.body)?));
-    }
-    Ok(session.print(&document)?)
+    settings::show::<broker_config::GetNamesrvConfig>(session, &addresses).await
 }
 
 async fn update(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use crate::admin::{self, Admin, AdminError};
 use crate::command::Session;
 use crate::consumer::{self, Queue};
+use crate::options::Arguments;
 use crate::output::{Cell, Column, Style, Table};
 
 /// Time that stands for the end of a queue.
@@ -32,6 +33,19 @@ pub(super) struct Wanted<'a> {
     pub(super) time_ms: i64,
     /// Also forwards.
     pub(super) is_forced: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// What the options say, but for the time.
+    pub(super) fn read(arguments: &'a Arguments, time_ms: i64) -> anyhow::Result<Self> {
+        Ok(Self {
+            group: Group::parse(arguments.required("g")?)?,
+            topic: Topic::parse(arguments.required("t")?)?,
+            cluster: arguments.text("c"),
+            time_ms,
+            is_forced: !arguments.has("f") || arguments.truth("f"),
+        })
+    }
 }
 
 /// What became of it.

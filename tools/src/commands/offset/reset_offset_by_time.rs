@@ -1,7 +1,7 @@
 //! `resetOffsetByTime`: moves a group to a time, or in one queue to an offset.
 
 use anyhow::anyhow;
-use boostermq_remoting::names::{Group, QueueId, Topic};
+use boostermq_remoting::names::QueueId;
 
 use super::reset::{self, Moved, Wanted};
 use crate::command::{Session, commands};
@@ -51,13 +51,7 @@ async fn move_group(arguments: &Arguments, session: &mut Session<'_>) -> anyhow:
         "now" => now_ms(),
         _ => arguments.time_ms("s")?.unwrap_or_default(),
     };
-    let wanted = Wanted {
-        group: Group::parse(arguments.required("g")?)?,
-        topic: Topic::parse(arguments.required("t")?)?,
-        cluster: arguments.text("c"),
-        time_ms,
-        is_forced: !arguments.has("f") || arguments.truth("f"),
-    };
+    let wanted = Wanted::read(arguments, time_ms)?;
     let queue: Option<i32> = arguments.number("q")?;
     if let (Some(address), Some(queue_id)) = (arguments.text("b"), queue.and_then(QueueId::from_wire)) {
         return move_in_queue(&wanted, address, queue_id, arguments.number("o")?, text, session).await;

@@ -1,7 +1,5 @@
 //! `skipAccumulatedMessage`: moves a group to the end of a topic.
 
-use boostermq_remoting::names::{Group, Topic};
-
 use super::reset::{self, END, Moved, Wanted};
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
@@ -39,14 +37,7 @@ static STEPS: Style = Style {
 };
 
 async fn skip(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
-    let wanted = Wanted {
-        group: Group::parse(arguments.required("g")?)?,
-        topic: Topic::parse(arguments.required("t")?)?,
-        cluster: arguments.text("c"),
-        time_ms: END,
-        is_forced: !arguments.has("f") || arguments.truth("f"),
-    };
-    let table = match reset::reset(&wanted, session).await? {
+    let table = match reset::reset(&Wanted::read(arguments, END)?, session).await? {
         Moved::ByBrokers(queues) => reset::table(&queues),
         Moved::FromHere(steps) => reset::steps_table(&STEPS, &steps),
     };
