@@ -12,6 +12,8 @@ use crate::error::OpenError;
 const THREAD_NAME: &str = "store-retention";
 /// After a start nothing is deleted for this long (RocketMQ 5.5.0), unless it is asked for or an append found no room.
 const FIRST_LOOK_AFTER: Duration = Duration::from_secs(60);
+/// While there is no room every refused message asks for a look: they come no closer together than this.
+const LOOKS_APART: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct State {
@@ -100,6 +102,7 @@ impl RetentionThread {
 impl Retention {
     fn run(&self) {
         let first_look = Instant::now() + FIRST_LOOK_AFTER;
+        let mut looked: Option<Instant> = None;
         loop {
             let interval = self.options.load().interval;
             let ended = self.pause.wait(Instant::now() + interval);
@@ -109,6 +112,11 @@ impl Retention {
                     self.watch_disk();
                 }
                 Ended::InTime | Ended::Woken => {
+                    let since = looked.map_or(LOOKS_APART, |looked| looked.elapsed());
+                    if self.pause.rest(LOOKS_APART.saturating_sub(since)) {
+                        return;
+                    }
+                    looked = Some(Instant::now());
                     self.look();
                 }
             }
