@@ -285,6 +285,8 @@ final class GroupCases {
         String topic = topic(2);
         String group = group();
         DefaultMQPushConsumer first = pushConsumer(group);
+        // Else a shutdown writes its offsets while the listener is still on its way out with the last message.
+        first.setAwaitTerminationMillisWhenShutdown(10_000);
         List<MessageExt> before = consume(first, topic, "*");
         for (int i = 0; i < 10; i++) {
             producer().send(new Message(topic, bytes("before" + i)));
