@@ -162,6 +162,9 @@ impl Table {
 
     /// Writes all columns with a head, each as wide as its longest cell, nothing cut.
     pub(super) fn write_wide(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.rows.is_empty() && !self.has_head {
+            return Ok(());
+        }
         if self.style.columns.iter().all(|column| column.head.is_empty() || column.name.is_empty()) {
             // Nothing but text: it has its own layout.
             return self.write_text(out);

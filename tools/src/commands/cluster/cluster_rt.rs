@@ -1,4 +1,5 @@
-//! `clusterRT`: sends messages to the topics named after brokers again and again, and prints how long they took.
+//! `clusterRT`: sends messages to the topics named after brokers again and again, and prints how long they took: one
+//! document for each round.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Cell, Column, Document, Format, Style, Table};
 use crate::print;
 use crate::producer::{Outgoing, Producer, Target, now_ms};
 
@@ -33,8 +35,35 @@ const OPTIONS: &[CommandOption] = &[
 
 commands! {
     /// Measures sends to every broker.
-    ClusterRt = "clusterRT", "List All clusters Message Send RT.", OPTIONS, measure;
+    ClusterRt = "clusterRT", "List All clusters Message Send RT.", OPTIONS, measure, has_tables, changes;
 }
+
+static BROKERS: Style = Style {
+    name: "brokers",
+    head: "%-24s  %-24s  %-4s  %-8s  %-8s%n",
+    row: "%-24s  %-24s  %-8s  %-16s  %-16s%n",
+    columns: &[
+        Column::new("clusterName", "#Cluster Name"),
+        Column::new("brokerName", "#Broker Name"),
+        Column::new("averageMs", "#RT"),
+        Column::new("stored", "#successCount"),
+        Column::new("failed", "#failCount"),
+    ],
+};
+
+/// Upstream's lines for a log collector.
+static LOG: Style = Style {
+    name: "brokers",
+    head: "",
+    row: "%s|%s|%s|%s|%s%n",
+    columns: &[
+        Column::new("time", "#Time"),
+        Column::new("machineRoom", "#Machine Room"),
+        Column::new("clusterName", "#Cluster Name"),
+        Column::new("brokerName", "#Broker Name"),
+        Column::new("averageMs", "#RT"),
+    ],
+};
 
 async fn measure(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let count: usize = arguments.number("a")?.unwrap_or(DEFAULT_COUNT);
@@ -49,34 +78,43 @@ async fn measure(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Re
         None => info.cluster_addr_table.keys().map(String::as_str).collect(),
     };
     print::string_order(&mut clusters);
-    if !is_log {
-        let heads = ["#Cluster Name", "#Broker Name", "#RT", "#successCount", "#failCount"];
-        let [cluster, broker, time, success, failed] = heads;
-        writeln!(session.out, "{cluster:<24}  {broker:<24}  {time:<4}  {success:<8}  {failed:<8}")?;
-    }
+    let style = if is_log { &LOG } else { &BROKERS };
+    let mut table = Table::new(style);
     loop {
         for cluster in &clusters {
             let Some(names) = info.cluster_addr_table.get(*cluster) else {
-                session.fail();
-                return Ok(write!(session.out, "cluster [{cluster}] not exist")?);
+                return no_cluster(session, table, cluster);
             };
             let mut names: Vec<&String> = names.iter().collect();
             print::string_order(&mut names);
             for broker in names {
                 let round = round(session, broker, count, size).await;
-                if is_log {
-                    let time = log_time(now_ms());
-                    writeln!(session.out, "{time}|{room}|{cluster}|{broker}|{:.0}", round.average_ms)?;
+                table.cells_row(if is_log {
+                    let now_ms = now_ms();
+                    let average = Cell::shown(format!("{:.0}", round.average_ms), round.average_ms);
+                    vec![Cell::shown(log_time(now_ms), now_ms), room.into(), (*cluster).into(), broker.into(), average]
                 } else {
-                    let average = format!("{:.2}", round.average_ms);
-                    let Round { sent, failed, .. } = round;
-                    writeln!(session.out, "{cluster:<24}  {broker:<24}  {average:<8}  {sent:<16}  {failed:<16}")?;
-                }
+                    let Round { average_ms, sent, failed } = round;
+                    vec![(*cluster).into(), broker.into(), Cell::rounded(average_ms, 2), sent.into(), failed.into()]
+                });
             }
         }
+        session.print(&Document::of(std::mem::replace(&mut table, Table::new(style).without_head())))?;
         session.out.flush()?;
         tokio::time::sleep(interval).await;
     }
+}
+
+/// What upstream says of a cluster that the name server does not know.
+fn no_cluster(session: &mut Session<'_>, table: Table, cluster: &str) -> anyhow::Result<()> {
+    let what = format!("cluster [{cluster}] not exist");
+    session.fail();
+    if matches!(session.format(), Format::Json | Format::Yaml) {
+        session.complain(&format_args!("clusterRT: {what}"));
+    }
+    let mut document = Document::of(table);
+    document.text(what);
+    Ok(session.print(&document)?)
 }
 
 struct Round {
@@ -111,7 +149,27 @@ fn log_time(time_ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::log_time;
+    use super::*;
+    use crate::tests::printed;
+
+    #[test]
+    fn prints_as_upstream() {
+        BROKERS.check();
+        LOG.check();
+        let mut table = Table::new(&BROKERS);
+        table.row(["C".into(), "broker-a".into(), Cell::rounded(1.234, 2), 100.into(), 0.into()]);
+        let text = printed(|out| Document::of(table.clone()).write(Format::Text, out));
+        let head = "#Cluster Name             #Broker Name              #RT   #successCount  #failCount\n";
+        let row = "C                         broker-a                  1.23      100               0               \n";
+        assert_eq!(text, format!("{head}{row}"));
+        let json = printed(|out| Document::of(table).write(Format::Json, out));
+        assert!(json.contains("\"averageMs\": 1.234"), "{json}");
+        let mut table = Table::new(&LOG);
+        let time = Cell::shown(log_time(0), 0);
+        table.row([time, "noname".into(), "C".into(), "broker-a".into(), Cell::shown("1", 1.234)]);
+        let text = printed(|out| Document::of(table).write(Format::Text, out));
+        assert_eq!(text, "1970-01-01 08:00:00|noname|C|broker-a|1\n");
+    }
 
     #[test]
     fn logs_are_in_upstreams_time_zone() {

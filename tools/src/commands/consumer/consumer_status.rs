@@ -1,4 +1,5 @@
-//! `consumerStatus`: what the members of a group tell of themselves, a file for each, and whether they agree.
+//! `consumerStatus`: what the members of a group tell of themselves, and whether they agree. Text saves the report of each
+//! in a file, as upstream does; JSON and YAML carry the reports themselves, and save nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,11 +9,12 @@ use anyhow::Context;
 use boostermq_remoting::body::{Connection, ConsumerRunningInfo};
 use boostermq_remoting::names::Group;
 
-use super::running_text;
+use super::{running_text, running_values};
 use crate::admin::side_by_side;
 use crate::command::{Session, commands};
 use crate::groups;
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Cell, Column, Document, Format, Style, Table, Value};
 use crate::print;
 use crate::producer::now_ms;
 
@@ -25,8 +27,23 @@ const OPTIONS: &[CommandOption] = &[
 
 commands! {
     /// Shows how the members of a group do.
-    ConsumerStatus = "consumerStatus", "Query consumer's internal data structure.", OPTIONS, show;
+    ConsumerStatus = "consumerStatus", "Query consumer's internal data structure.", OPTIONS, show, has_tables;
 }
+
+static MEMBERS: Style = Style {
+    name: "members",
+    head: "%-10s %-40s %-20s %s%n",
+    row: "%-10s %-40s %-20s %s%n",
+    columns: &[
+        Column::text("#Index"),
+        Column::new("clientId", "#ClientId"),
+        Column::wide("clientAddr", "#ClientAddr"),
+        Column::wide("language", "#Language"),
+        Column::new("version", "#Version"),
+        Column::text("#ConsumerRunningInfoFile"),
+        Column::value("running"),
+    ],
+};
 
 async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let group = Group::parse(arguments.required("g")?)?;
@@ -37,15 +54,21 @@ async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
     let with_stacks = arguments.has("s");
     if let Some(client_id) = arguments.text("i") {
         let info = groups::running(&session.admin, &group, client_id, with_stacks).await?;
-        return Ok(write!(session.out, "{}", running_text::report(&info))?);
+        let mut document = Document::new();
+        document.text(running_text::report(&info));
+        for (name, value) in running_values::members(&info) {
+            document.hidden(name, value);
+        }
+        return Ok(session.print(&document)?);
     }
+    let has_files = matches!(session.format(), Format::Text | Format::Wide);
     let folder = now_ms().to_string();
     let admin = &session.admin;
     let asked = side_by_side(&connection.connection_set, async |client: &Connection| {
         groups::running(admin, &group, &client.client_id, with_stacks).await
     })
     .await;
-    writeln!(session.out, "{:<10} {:<40} {:<20} #ConsumerRunningInfoFile", "#Index", "#ClientId", "#Version")?;
+    let mut table = Table::new(&MEMBERS);
     let mut members = BTreeMap::new();
     for (client, answer) in connection.connection_set.iter().zip(asked) {
         let info = match answer {
@@ -55,17 +78,27 @@ async fn show(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resul
                 continue;
             }
         };
-        let path = save(&folder, &client.client_id, &info)?;
-        let (index, id) = (members.len() + 1, &client.client_id);
-        writeln!(session.out, "{index:<10} {id:<40} {:<20} {path}", print::version_name(client.version))?;
+        let path = if has_files { save(&folder, &client.client_id, &info)? } else { String::new() };
+        let running = running_values::members(&info).into_iter().map(|(name, value)| (name.to_owned(), value));
+        table.row([
+            (members.len() + 1).into(),
+            Cell::from(&client.client_id),
+            Cell::from(&client.client_addr),
+            Cell::from(&client.language),
+            print::version_name(client.version).into(),
+            path.into(),
+            Value::Object(running.collect()).into(),
+        ]);
         members.insert(client.client_id.clone(), info);
     }
-    write_verdict(session, &members)?;
+    let mut document = Document::of(table);
+    add_verdict(&mut document, &members, now_ms());
+    document.hidden("subscriptionWarning", connection.subscription_warning.clone());
     if let Some(how) = &connection.subscription_warning {
         // Brokers of ours name who differs, and in what; upstream's say nothing.
-        write!(session.out, "\n\nWARN: {how}")?;
+        document.text(format!("\n\nWARN: {how}"));
     }
-    Ok(())
+    Ok(session.print(&document)?)
 }
 
 /// Saves the report of a client in a folder here; gives where.
@@ -79,17 +112,61 @@ fn save(folder: &str, client_id: &str, info: &ConsumerRunningInfo) -> anyhow::Re
     Ok(format!("{folder}/{name}"))
 }
 
-fn write_verdict(session: &mut Session<'_>, members: &BTreeMap<String, ConsumerRunningInfo>) -> anyhow::Result<()> {
+fn add_verdict(document: &mut Document, members: &BTreeMap<String, ConsumerRunningInfo>, now_ms: i64) {
     if members.is_empty() {
-        return Ok(());
+        return;
     }
-    let now_ms = now_ms();
-    if !running_text::is_subscription_same(members, now_ms) {
-        return Ok(write!(session.out, "\n\nWARN: Different subscription in the same group of consumer!!!")?);
+    let is_same = running_text::is_subscription_same(members, now_ms);
+    document.hidden("isSubscriptionSame", is_same);
+    if !is_same {
+        document.text("\n\nWARN: Different subscription in the same group of consumer!!!");
+        return;
     }
-    writeln!(session.out, "\n\nSame subscription in the same group of consumer\n\nRebalance OK")?;
-    for (client_id, info) in members {
-        write!(session.out, "{}", running_text::stuck_queues(client_id, info, now_ms))?;
+    document.line("\n\nSame subscription in the same group of consumer\n\nRebalance OK");
+    let stuck: String =
+        members.iter().map(|(client_id, info)| running_text::stuck_queues(client_id, info, now_ms)).collect();
+    document.hidden("stuckQueues", stuck.lines().collect::<Vec<_>>()).text(stuck);
+}
+
+#[cfg(test)]
+mod tests {
+    use boostermq_remoting::body::SubscriptionData;
+
+    use super::*;
+    use crate::tests::printed;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    fn member(expression: &str) -> ConsumerRunningInfo {
+        let mut info = ConsumerRunningInfo::default();
+        info.properties.insert("PROP_CONSUME_TYPE".to_owned(), "CONSUME_PASSIVELY".to_owned());
+        info.properties.insert("PROP_CONSUMER_START_TIMESTAMP".to_owned(), "0".to_owned());
+        info.subscription_set
+            .push(SubscriptionData { sub_string: expression.to_owned(), ..SubscriptionData::default() });
+        info
     }
-    Ok(())
+
+    #[test]
+    fn the_verdict_in_text_and_json() {
+        MEMBERS.check();
+        for (other, text, json) in [
+            (
+                "a",
+                "\n\nSame subscription in the same group of consumer\n\nRebalance OK\n",
+                serde_json::json!({"isSubscriptionSame": true, "stuckQueues": []}),
+            ),
+            (
+                "b",
+                "\n\nWARN: Different subscription in the same group of consumer!!!",
+                serde_json::json!({"isSubscriptionSame": false}),
+            ),
+        ] {
+            let members = [("1", member("a")), ("2", member(other))].map(|(id, info)| (id.to_owned(), info)).into();
+            let mut document = Document::new();
+            add_verdict(&mut document, &members, NOW_MS);
+            assert_eq!(printed(|out| document.write(Format::Text, out)), text);
+            let printed = printed(|out| document.write(Format::Json, out));
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), json);
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod consumer_status;
 mod producer;
 mod producer_connection;
 mod running_text;
+mod running_values;
 mod start_monitoring;
 mod stats_all;
 

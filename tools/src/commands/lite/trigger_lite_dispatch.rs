@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::admin;
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Column, Document, Style, Table};
 
 const OPTIONS: &[CommandOption] = &[
     CommandOption::required("p", "parentTopic", "Parent topic name"),
@@ -16,24 +17,34 @@ const OPTIONS: &[CommandOption] = &[
 
 commands! {
     /// Wakes clients of light topics.
-    TriggerLiteDispatch = "triggerLiteDispatch", "Trigger Lite Dispatch.", OPTIONS, trigger;
+    TriggerLiteDispatch = "triggerLiteDispatch", "Trigger Lite Dispatch.", OPTIONS, trigger,
+        has_tables, changes;
 }
+
+static BROKERS: Style = Style {
+    name: "brokers",
+    head: "",
+    row: "%-30s %-12s%n",
+    columns: &[Column::new("brokerName", "#Broker"), Column::new("outcome", "#Outcome")],
+};
 
 async fn trigger(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let (parent, group) = (arguments.required("p")?, arguments.required("g")?);
     let route = session.admin.route(parent).await?;
     let mut fields = vec![("group".into(), group.to_owned())];
     fields.extend(arguments.text("c").map(|client| ("clientId".into(), client.to_owned())));
-    writeln!(session.out, "Group And Topic Info: [{group}] [{parent}]\n")?;
+    let mut table = Table::new(&BROKERS);
     let only = arguments.text("b");
     for broker in route.broker_datas.iter().filter(|broker| only.is_none_or(|name| name == broker.broker_name)) {
         let Some(address) = admin::any_address(broker) else { continue };
         let told = session.admin.call_fields::<lite::TriggerLiteDispatch>(address, fields.clone(), Bytes::new()).await;
         let outcome = if told.is_ok() { "dispatched" } else { "error" };
-        writeln!(session.out, "{:<30} {outcome:<12}", broker.broker_name)?;
+        table.row([(&broker.broker_name).into(), outcome.into()]);
         if let Err(error) = told {
             session.complain_of(address, &error);
         }
     }
-    Ok(())
+    let mut document = Document::new();
+    document.line(format!("Group And Topic Info: [{group}] [{parent}]\n")).table(table);
+    Ok(session.print(&document)?)
 }

@@ -6,6 +6,7 @@ use boostermq_remoting::message::properties::PropertyMap;
 
 use crate::command::{Session, commands};
 use crate::options::{Arguments, CommandOption};
+use crate::output::{Cell, Column, Document, Format, Style, Table};
 use crate::producer::{Outgoing, Producer, Target, now_ms};
 
 /// Messages that are sent when `-a` says nothing.
@@ -14,6 +15,8 @@ const DEFAULT_COUNT: usize = 100;
 const DEFAULT_SIZE: usize = 128;
 /// Longest body that is sent: upstream's limit of a message.
 const SIZE_LIMIT: usize = 4 << 20;
+/// Messages whose lines are printed together, so that text needs no more memory for many.
+const LINES: usize = 1000;
 
 const OPTIONS: &[CommandOption] = &[
     CommandOption::required("t", "topic", "topic name"),
@@ -23,8 +26,21 @@ const OPTIONS: &[CommandOption] = &[
 
 commands! {
     /// Measures sends.
-    CheckMsgSendRt = "checkMsgSendRT", "Check message send response time.", OPTIONS, check;
+    CheckMsgSendRt = "checkMsgSendRT", "Check message send response time.", OPTIONS, check, has_tables, changes;
 }
+
+static SENDS: Style = Style {
+    name: "sends",
+    head: "%-32s  %-4s  %-20s    %s%n",
+    row: "%-32s  %-4s  %-20s    %s%n",
+    columns: &[
+        Column::new("brokerName", "#Broker Name"),
+        Column::new("queueId", "#QID"),
+        Column::new("isStored", "#Send Result"),
+        Column::new("timeMs", "#RT"),
+        Column::wide("error", "#Error"),
+    ],
+};
 
 async fn check(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Result<()> {
     let topic = arguments.required("t")?;
@@ -34,21 +50,33 @@ async fn check(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resu
     let producer = Producer::new(&session.admin, now_ms().to_string());
     let places = producer.places(topic, Target::Any).await?;
     anyhow::ensure!(!places.is_empty(), "no queue of {topic} takes messages: see topicRoute");
-    writeln!(session.out, "{:<32}  {:<4}  {:<20}    #RT", "#Broker Name", "#QID", "#Send Result")?;
     let mut times_ms = Vec::with_capacity(count.min(1 << 16));
-    let mut last = None;
-    for place in places.iter().cycle().take(count) {
+    let (mut table, mut last) = (Table::new(&SENDS), None);
+    for (index, place) in places.iter().cycle().take(count).enumerate() {
+        if index % LINES == LINES - 1 && session.format() == Format::Text {
+            let printed = std::mem::replace(&mut table, Table::new(&SENDS).without_head());
+            Document::of(printed).write(Format::Text, session.out)?;
+        }
         let message =
             Outgoing { topic: topic.to_owned(), body: vec![b'a'; size], flag: 0, properties: PropertyMap::new() };
         let begin = Instant::now();
         let sent = producer.send_to(message, place).await;
-        let time_ms = begin.elapsed().as_millis();
+        let time_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         times_ms.push(time_ms);
-        let is_sent = sent.is_ok();
-        writeln!(session.out, "{:<32}  {:<4}  {is_sent:<20}    {time_ms}", place.broker_name, place.queue_id)?;
-        last = sent.err().or(last);
+        let error = sent.err();
+        table.row([
+            Cell::from(&place.broker_name),
+            place.queue_id.into(),
+            error.is_none().into(),
+            time_ms.into(),
+            error.as_ref().map(|error| format!("{error:#}")).into(),
+        ]);
+        last = error.or(last);
     }
-    writeln!(session.out, "Avg RT: {}", average(&times_ms))?;
+    let average = average(&times_ms);
+    let mut document = Document::of(table);
+    document.field("averageMs", average, format!("Avg RT: {average:.2}"));
+    session.print(&document)?;
     if let Some(error) = last {
         session.complain(&format_args!("checkMsgSendRT: some messages were not stored, the last because {error:#}"));
     }
@@ -56,12 +84,10 @@ async fn check(arguments: &Arguments, session: &mut Session<'_>) -> anyhow::Resu
 }
 
 /// The average without the first, which opens the connection.
-fn average(times_ms: &[u128]) -> String {
+fn average(times_ms: &[u64]) -> f64 {
     match times_ms {
-        [_, rest @ ..] if !rest.is_empty() => {
-            format!("{:.2}", rest.iter().sum::<u128>() as f64 / rest.len() as f64)
-        }
-        _ => "NaN".to_owned(),
+        [_, rest @ ..] if !rest.is_empty() => rest.iter().sum::<u64>() as f64 / rest.len() as f64,
+        _ => f64::NAN,
     }
 }
 
@@ -71,8 +97,8 @@ mod tests {
 
     #[test]
     fn the_first_is_not_counted() {
-        assert_eq!(average(&[1076, 9, 9]), "9.00");
-        assert_eq!(average(&[1076]), "NaN");
-        assert_eq!(average(&[]), "NaN");
+        for (times_ms, text) in [(&[1076, 9, 9][..], "9.00"), (&[1076], "NaN"), (&[], "NaN")] {
+            assert_eq!(format!("{:.2}", average(times_ms)), text, "{times_ms:?}");
+        }
     }
 }
