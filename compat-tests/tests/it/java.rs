@@ -11,7 +11,7 @@ use boostermq_compat_tests::harness::{
 const LIMIT: Duration = Duration::from_secs(1200);
 
 /// Cases that need a broker of their own kind.
-const OWN: [&str; 2] = ["A16", "P19"];
+const OWN: [&str; 3] = ["A16", "M13R", "P19"];
 
 #[test]
 fn java_5_5_0() -> Result<()> {
@@ -35,6 +35,11 @@ fn java_binary_headers() -> Result<()> {
 fn java_light_queues() -> Result<()> {
     let keys = [("enableLmq", "true"), ("enableMultiDispatch", "true")];
     run("java-light-queues", JavaClient::V5_5_0, &[], &["-own", "A16"], &keys)
+}
+
+#[test]
+fn java_machine_room() -> Result<()> {
+    run("java-machine-room", JavaClient::V5_5_0, &[], &["-own", "M13R"], &[("brokerName", "room1@broker-a")])
 }
 
 /// Files of 1 MiB that expire at once. The reference looks for the first time a minute after its start.

@@ -14,6 +14,7 @@ import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.AllocateMessageQueueStrategy;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragelyByCircle;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueByMachineRoom;
 import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueConsistentHash;
 import org.apache.rocketmq.common.UtilAll;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
@@ -37,6 +38,7 @@ final class GroupCases {
         suite.raw("M11", GroupCases::runningInfoOfNobody);
         suite.raw("M12", GroupCases::listOfAnEmptyGroup);
         suite.add("M13", GroupCases::strategiesCover);
+        suite.add("M13R", EnumSet.of(Suite.Mark.OWN), GroupCases::roomsCover);
         suite.raw("M14", GroupCases::lastSubscriptionWins);
         suite.add("M15", GroupCases::moreMembersThanQueues);
         suite.raw("M16", GroupCases::queuesByTheBroker);
@@ -177,21 +179,34 @@ final class GroupCases {
 
     private static void strategiesCover() throws Exception {
         for (AllocateMessageQueueStrategy strategy : List.of(new AllocateMessageQueueAveragelyByCircle(), new AllocateMessageQueueConsistentHash())) {
-            String topic = topic(8);
-            String group = group();
-            List<DefaultMQPushConsumer> consumers = new ArrayList<>();
-            for (int i = 0; i < 3; i++) {
-                DefaultMQPushConsumer consumer = pushConsumer(group);
-                consumer.setAllocateMessageQueueStrategy(strategy);
-                consume(consumer, topic, "*");
-                consumers.add(consumer);
-            }
-            eventually(80, "disjoint and complete with " + strategy.getName(), () -> {
-                List<MessageQueue> all = new ArrayList<>();
-                consumers.forEach(consumer -> all.addAll(held(consumer, topic)));
-                return all.size() == 8 && new HashSet<>(all).size() == 8;
-            });
+            membersShare(topic(8), strategy);
         }
+    }
+
+    /** Members that consume the room of a broker named by rooms share its queues. */
+    private static void roomsCover() throws Exception {
+        String topic = topic(8);
+        same("room1@broker-a", queues(topic).get(0).getBrokerName(), "the broker's room");
+        AllocateMessageQueueByMachineRoom strategy = new AllocateMessageQueueByMachineRoom();
+        strategy.setConsumeridcs(Set.of("room1"));
+        membersShare(topic, strategy);
+    }
+
+    /** Three members hold all eight queues between them, none of them twice. */
+    private static void membersShare(String topic, AllocateMessageQueueStrategy strategy) throws Exception {
+        String group = group();
+        List<DefaultMQPushConsumer> consumers = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            DefaultMQPushConsumer consumer = pushConsumer(group);
+            consumer.setAllocateMessageQueueStrategy(strategy);
+            consume(consumer, topic, "*");
+            consumers.add(consumer);
+        }
+        eventually(80, "disjoint and complete with " + strategy.getName(), () -> {
+            List<MessageQueue> all = new ArrayList<>();
+            consumers.forEach(consumer -> all.addAll(held(consumer, topic)));
+            return all.size() == 8 && new HashSet<>(all).size() == 8;
+        });
     }
 
     private static void lastSubscriptionWins() throws Exception {
