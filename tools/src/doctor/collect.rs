@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use boostermq_remoting::body::{
-    self, BrokerData, BrokerStatsData, ConsumeStats, ConsumerConnection, ConsumerRunningInfo, GroupForbidden, KvTable,
-    MessageQueue, OffsetWrapper, SubscriptionGroupConfig, SubscriptionGroupWrapper, TopicConfig, TopicStatsTable,
+    self, BrokerData, BrokerStatsData, ConsumeStats, ConsumeType, ConsumerConnection, ConsumerRunningInfo,
+    GroupForbidden, KvTable, MessageModel, MessageQueue, OffsetWrapper, SubscriptionGroupConfig,
+    SubscriptionGroupWrapper, TopicConfig, TopicOffset, TopicStatsTable,
 };
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::fastjson;
@@ -42,6 +43,9 @@ const LOOKED_INTO: usize = 4;
 /// Most members that are asked; more are not looked at.
 const MEMBERS: usize = 1_000;
 
+/// Looks at what brokers let groups read of old messages, between the two samples.
+const COLD_LOOKS: u32 = 6;
+
 /// A broker's name and address.
 type Place = (String, String);
 
@@ -59,12 +63,13 @@ pub(super) async fn collect(
     anyhow::ensure!(known, "no broker knows the group {group}: check its name with consumerProgress");
     let clients = connections(session, &name, &places, &mut facts).await;
     let topics = topics(session, &name, &places, &facts, only).await;
-    let first = offsets(session, &name, &places).await;
+    let begun = begun(&facts, &topics);
+    let first = offsets(session, &name, &places, &begun).await;
     let dead_first = dead(&session.admin, &name, &places).await;
     let running_first = running(&session.admin, &name, &clients, false).await;
     let began = tokio::time::Instant::now();
-    tokio::time::sleep(interval).await;
-    let second = offsets(session, &name, &places).await;
+    wait(&session.admin, &name, &places, &mut facts, interval).await;
+    let second = offsets(session, &name, &places, &begun).await;
     facts.interval_s = began.elapsed().as_secs_f64();
     facts.now_ms = now_ms();
     let dead_second = dead(&session.admin, &name, &places).await;
@@ -146,13 +151,35 @@ async fn brokers(session: &mut Session<'_>, group: &Group, places: &[Place], fac
 /// True when a broker slows the group down. A broker without cold-data control is asked in vain, which proves nothing.
 async fn is_cold(admin: &Admin, address: &str, group: &Group) -> bool {
     let answer = admin.call::<GetColdDataFlowCtrInfo>(address, &NoHeader {}, Bytes::new()).await;
-    let Ok(answer) = answer else { return false };
-    let Ok(value) = fastjson::from_slice::<serde_json::Value>(&answer.body) else { return false };
+    let read = answer.ok().and_then(|answer| fastjson::from_slice(&answer.body).ok());
+    read.is_some_and(|table| is_over(&table, group.as_str()))
+}
+
+/// True when the group has read its part of old messages in this window, or some while all groups have read theirs.
+pub(super) fn is_over(table: &serde_json::Value, group: &str) -> bool {
     let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_i64);
-    let of_group = |table: &str| value.get(table).and_then(|table| table.get(group.as_str()));
-    let read = number(of_group("runtimeTable").and_then(|one| one.get("coldAcc")));
-    let limit = number(of_group("configTable")).or_else(|| number(value.get("cgColdReadThreshold")));
-    read.zip(limit).is_some_and(|(read, limit)| limit > 0 && read >= limit)
+    let of_group = |name: &str| table.get(name).and_then(|table| table.get(group));
+    let read = number(of_group("runtimeTable").and_then(|one| one.get("coldAcc"))).unwrap_or_default();
+    let own = number(of_group("configTable")).or_else(|| number(table.get("cgColdReadThreshold")));
+    let reaches = |read: i64, limit: Option<i64>| limit.is_some_and(|limit| limit >= 0 && read >= limit);
+    read > 0
+        && (reaches(read, own)
+            || reaches(
+                number(table.get("globalAcc")).unwrap_or_default(),
+                number(table.get("globalColdReadThreshold")),
+            ))
+}
+
+/// Waits between the samples, and looks meanwhile whether brokers slow the group down: they count anew each five seconds
+/// (RocketMQ 5.5.0), so that one look may come just after they began.
+async fn wait(admin: &Admin, group: &Group, places: &[Place], facts: &mut Facts, interval: Duration) {
+    for _ in 0..COLD_LOOKS {
+        tokio::time::sleep(interval / COLD_LOOKS).await;
+        let cold = side_by_side(places, async |place: &Place| is_cold(admin, &place.1, group).await).await;
+        for (broker, is_cold) in facts.brokers.iter_mut().zip(cold) {
+            broker.is_cold |= is_cold;
+        }
+    }
 }
 
 /// Clients of the group by the broker that is asked for them.
@@ -203,15 +230,54 @@ async fn topics(
     topics
 }
 
-/// Offsets of every queue of the group.
-async fn offsets(session: &mut Session<'_>, group: &Group, places: &[Place]) -> BTreeMap<MessageQueue, OffsetWrapper> {
+/// Topics whose queues count although the group has committed nothing of them: members are there to consume them, and commit
+/// what they consume. Who asks for messages by itself may keep its offsets elsewhere.
+fn begun(facts: &Facts, topics: &BTreeSet<String>) -> BTreeSet<String> {
+    let commits = facts.consume_type == Some(ConsumeType::Passively) && facts.model != Some(MessageModel::Broadcasting);
+    if commits { topics.clone() } else { BTreeSet::new() }
+}
+
+/// Offsets of every queue of the group; those of `begun` from their first message on where it has committed nothing.
+async fn offsets(
+    session: &mut Session<'_>,
+    group: &Group,
+    places: &[Place],
+    begun: &BTreeSet<String>,
+) -> BTreeMap<MessageQueue, OffsetWrapper> {
     let header = GetConsumeStatsRequestHeader { consumer_group: group.clone(), topic: None, topic_list: None };
     let nothing = [ResponseCode::SYSTEM_ERROR, ResponseCode::TOPIC_NOT_EXIST];
     let answers = ask_each(session, places, &nothing, async |admin, address| {
         admin.call_body::<GetConsumeStats, ConsumeStats>(address, &header).await
     })
     .await;
-    answers.into_iter().flat_map(|(_, stats)| stats.offset_table.0).collect()
+    let mut all: BTreeMap<MessageQueue, OffsetWrapper> =
+        answers.into_iter().flat_map(|(_, stats)| stats.offset_table.0).collect();
+    let committed: BTreeSet<(&str, &str)> =
+        all.keys().map(|queue| (queue.topic.as_str(), queue.broker_name.as_str())).collect();
+    let pairs = places.iter().flat_map(|place| begun.iter().map(move |topic| (place, topic)));
+    let missing: Vec<(&Place, &String)> =
+        pairs.filter(|(place, topic)| !committed.contains(&(topic.as_str(), place.0.as_str()))).collect();
+    let admin = &session.admin;
+    let asked = side_by_side(missing, async |(place, topic): (&Place, &String)| {
+        let topic = boostermq_remoting::names::Topic::parse(topic).ok()?;
+        let header = GetTopicStatsInfoRequestHeader { topic };
+        admin.call_body::<GetTopicStatsInfo, TopicStatsTable>(&place.1, &header).await.ok()
+    })
+    .await;
+    for (queue, ends) in asked.into_iter().flatten().flat_map(|stats| stats.offset_table.0) {
+        all.insert(queue, uncommitted(&ends));
+    }
+    all
+}
+
+/// How far a group is in a queue of which it has committed nothing.
+pub(super) fn uncommitted(ends: &TopicOffset) -> OffsetWrapper {
+    OffsetWrapper {
+        broker_offset: ends.max_offset.max(0),
+        consumer_offset: ends.min_offset.max(0),
+        pull_offset: ends.min_offset.max(0),
+        last_timestamp: 0,
+    }
 }
 
 /// Ends of the dead-letter queues; `None` when there are none.

@@ -376,6 +376,29 @@ PullMessageService                      app.Wrong.place(W.java:1)
 }
 
 #[test]
+fn groups_that_read_their_part_of_old_messages_are_seen() {
+    for (is_over, read, limits, all, all_limit) in [
+        (false, 99, "{}", 99, 1000),
+        (true, 100, "{}", 100, 1000),
+        // A limit of its own, higher and lower.
+        (false, 100, r#"{"g":200}"#, 100, 1000),
+        (true, 10, r#"{"g":10}"#, 10, 1000),
+        (true, 1, r#"{"g":0}"#, 1, 1000),
+        // All groups together: only who read some waits.
+        (true, 1, "{}", 1000, 1000),
+        (false, 0, "{}", 1000, 1000),
+    ] {
+        let table = format!(
+            r#"{{"runtimeTable":{{"g":{{"coldAcc":{read}}},"h":{{"coldAcc":999}}}},"configTable":{limits},
+                "cgColdReadThreshold":100,"globalColdReadThreshold":{all_limit},"globalAcc":{all}}}"#
+        );
+        let read_table = serde_json::from_str(&table).unwrap();
+        assert_eq!(super::collect::is_over(&read_table, "g"), is_over, "{table}");
+    }
+    assert!(!super::collect::is_over(&serde_json::json!({}), "g"));
+}
+
+#[test]
 fn spans_are_said() {
     for (milliseconds, text) in [
         (900, "0.9 s"),
