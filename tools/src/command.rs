@@ -197,6 +197,22 @@ impl<'o> Session<'o> {
         }
     }
 
+    /// Shows how far a search is that prints nothing before its end: on a terminal, in a line that goes again.
+    pub fn searching(&mut self, done: usize, total: usize, what: &str) {
+        if !io::stderr().is_terminal() {
+            return;
+        }
+        if done >= total {
+            if self.shown.take().is_some() {
+                let _ = write!(self.err, "\r\x1b[K");
+            }
+        } else if self.shown.get_or_insert_with(Instant::now).elapsed() >= PROGRESS_INTERVAL {
+            self.shown = Some(Instant::now());
+            let _ = write!(self.err, "\r{}: {done} of {total} {what}\x1b[K", self.command.name());
+        }
+        let _ = self.err.flush();
+    }
+
     /// The status so far.
     #[must_use]
     pub const fn status(&self) -> u8 {

@@ -175,15 +175,18 @@ impl Search<'_, '_> {
     /// What every topic has of a key. Complains of topics that could not be looked into.
     async fn everywhere(&mut self, topics: &[String], key: Key<'_>) -> Vec<Message> {
         let (begin_ms, end_ms) = self.span;
-        let (admin, deadline) = (&self.session.admin, self.deadline);
+        let deadline = self.deadline;
         let mut asked = Vec::with_capacity(topics.len());
         for part in topics.chunks(SEARCHES) {
+            self.session.searching(asked.len(), topics.len(), "topics searched");
+            let admin = &self.session.admin;
             let search = side_by_side(part, async |topic: &String| {
                 let query = Query { topic, cluster: None, key, limit: LIMIT, begin_ms, end_ms };
                 timeout_at(deadline, query::by_key(admin, &query)).await
             });
             asked.extend(search.await);
         }
+        self.session.searching(topics.len(), topics.len(), "topics searched");
         let mut messages = Vec::new();
         let mut late = 0_usize;
         for (topic, answer) in topics.iter().zip(asked) {
