@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use boostermq_remoting::body::DataVersion;
 use boostermq_remoting::message::properties::append;
 use boostermq_remoting::message::property_name as property;
-use boostermq_remoting::message::record::{Record, Records};
+use boostermq_remoting::message::record::{Record, RecordFields, Records};
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
 use boostermq_store::clock::StoreTime;
@@ -264,7 +264,7 @@ fn prepare(broker: &Arc<Broker>, record: &Record<'_>, batch: &mut AppendBatch) -
     let queue_id = queue_id.and_then(QueueId::from_wire).ok_or("its REAL_QID is no queue number")?;
     let real = Topic::parse_stored(topic).ok_or("its REAL_TOPIC cannot name a topic")?;
     let queue = broker.store.queue(&real, queue_id);
-    let fields = boostermq_remoting::message::record::RecordFields { topic, queue_id, ..record.to_fields() };
+    let fields = RecordFields { topic, queue_id, ..record.to_fields() };
     batch.push(&queue, &fields).map(|_| ()).map_err(|error| error.to_string())
 }
 

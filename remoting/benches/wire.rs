@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::frame::{HeaderCodec, Split, split};
 use boostermq_remoting::header::{DecodeHeader, HeaderHead, HeaderScratch, decode, write_frame};
-use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::record::{Record, RecordFields};
 use boostermq_remoting::names::QueueId;
 use boostermq_remoting::request::send::SendMessageRequestHeader;
@@ -81,18 +80,10 @@ fn wire(criterion: &mut Criterion) {
     }
     let address = SocketAddr::from(([127, 0, 0, 1], 10911));
     let fields = RecordFields {
-        topic: "TopicTest",
-        queue_id: QueueId(3),
-        flag: 0,
-        sys_flag: SysFlag::NONE,
         born_timestamp: 1_795_368_912_076,
-        born_host: address,
-        store_host: address,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: &body,
         properties:
             b"KEYS\x01key1\x02UNIQ_KEY\x01FD00000000000000000000000000000220D51DBD16A66FEB9CC70000\x02TAGS\x01TagA\x02",
+        ..RecordFields::plain("TopicTest", QueueId(3), address, &body)
     };
     group.bench_function("record encode, 1 KiB", |bencher| {
         let mut out = Vec::new();

@@ -7,7 +7,6 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::record::RecordFields;
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_store::clock::SystemClock;
@@ -43,17 +42,9 @@ impl Bench {
         let host = "127.0.0.1:10911".parse().expect("an address");
         for queue in self.queues.iter().cycle().take(records) {
             let fields = RecordFields {
-                topic: "BenchmarkTopic",
-                queue_id: queue.queue_id(),
-                flag: 0,
-                sys_flag: SysFlag::NONE,
                 born_timestamp: 1_700_000_000_000,
-                born_host: host,
-                store_host: host,
-                reconsume_times: 0,
-                prepared_transaction_offset: 0,
-                body: &BODY,
                 properties: b"UNIQ_KEY\x01FD00000000000000000000000000000245861DBD16A66FF080DE0000\x02WAIT\x01true\x02TAGS\x01TagA\x02",
+                ..RecordFields::plain("BenchmarkTopic", queue.queue_id(), host, &BODY)
             };
             batch.push(queue, &fields).expect("a record");
         }

@@ -4,7 +4,6 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::record::RecordFields;
 use boostermq_remoting::message::tags::tags_code;
 use boostermq_remoting::names::{QueueId, Topic};
@@ -37,19 +36,8 @@ fn filled(root: &std::path::Path, queues: u32) -> MessageStore {
     for n in 0..MESSAGES {
         let properties = format!("TAGS\u{1}tag{}\u{2}", n % 10);
         for queue_id in (0..queues).map(QueueId) {
-            let fields = RecordFields {
-                topic: topic.as_str(),
-                queue_id,
-                flag: 0,
-                sys_flag: SysFlag::NONE,
-                born_timestamp: 0,
-                born_host: host,
-                store_host: host,
-                reconsume_times: 0,
-                prepared_transaction_offset: 0,
-                body: &body,
-                properties: properties.as_bytes(),
-            };
+            let plain = RecordFields::plain(topic.as_str(), queue_id, host, &body);
+            let fields = RecordFields { properties: properties.as_bytes(), ..plain };
             batch.push(&store.queue(&topic, queue_id), &fields).expect("encodes");
         }
         if batch.len() >= 64 {

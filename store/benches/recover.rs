@@ -17,7 +17,6 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::record::RecordFields;
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_store::clock::SystemClock;
@@ -57,17 +56,9 @@ fn fill(root: &Path) -> Outcome {
             let properties = format!("UNIQ_KEY\x01{number:032X}\x02WAIT\x01true\x02TAGS\x01TagA\x02");
             number += 1;
             let fields = RecordFields {
-                topic: TOPIC,
-                queue_id: queue.queue_id(),
-                flag: 0,
-                sys_flag: SysFlag::NONE,
                 born_timestamp: 1_700_000_000_000,
-                born_host: host,
-                store_host: host,
-                reconsume_times: 0,
-                prepared_transaction_offset: 0,
-                body: &BODY,
                 properties: properties.as_bytes(),
+                ..RecordFields::plain(TOPIC, queue.queue_id(), host, &BODY)
             };
             batch.push(queue, &fields)?;
         }

@@ -1,8 +1,10 @@
 //! Stores for unit tests: one that a test fills itself, and the one that a Java broker of RocketMQ 5.5.0 wrote.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::properties;
@@ -17,9 +19,11 @@ use crate::allocate::Allocator;
 use crate::clock::ManualClock;
 use crate::commit_log::{AppendBatch, AppendReceipt, CommitLog, LogEnd};
 use crate::consume_queue::{ConsumeQueue, QueueTable, Unit};
+use crate::error::AppendError;
 use crate::health::Health;
 use crate::index::{Index, Shape, Trust};
 use crate::mapped_file_queue;
+use crate::message_store::MessageStore;
 use crate::options::StoreOptions;
 
 /// A message to be sent.
@@ -37,6 +41,43 @@ pub(crate) struct Sent<'a> {
 impl Default for Sent<'_> {
     fn default() -> Self {
         Self { topic: "T", queue_id: 0, tags: "", keys: "", unique_key: "", sys_flag: SysFlag::NONE, body: b"" }
+    }
+}
+
+/// A message with nothing but a body and properties.
+pub(crate) fn record<'a>(topic: &'a str, queue_id: QueueId, body: &'a [u8], properties: &'a [u8]) -> RecordFields<'a> {
+    let host = SocketAddr::from(([127, 0, 0, 1], 10911));
+    RecordFields { properties, ..RecordFields::plain(topic, queue_id, host, body) }
+}
+
+/// Appends such a message to a whole store. Nothing is dispatched.
+pub(crate) fn send(
+    store: &MessageStore,
+    topic: &str,
+    queue_id: QueueId,
+    body: &[u8],
+    properties: &[u8],
+) -> Result<AppendReceipt, AppendError> {
+    let mut batch = AppendBatch::new();
+    let queue = store.queue(&Topic::parse_stored(topic).unwrap(), queue_id);
+    batch.push(&queue, &record(topic, queue_id, body, properties)).unwrap();
+    store.append(&mut batch)?;
+    Ok(batch.receipts()[0])
+}
+
+/// What a whole store in `root` is told that flushes only when it is asked to and does not care how full the disk is, with files
+/// of `file_size` bytes in its log and few entries in its index.
+pub(crate) fn still_options(root: &Path, file_size: u64) -> StoreOptions {
+    let never = Duration::from_secs(3600);
+    StoreOptions {
+        commit_log_file_size: file_size,
+        flush_interval: never,
+        queue_flush_interval: never,
+        queue_flush_thorough_interval: never,
+        index_slots: 50,
+        index_entries: 100,
+        disk_warning_ratio: 101,
+        ..StoreOptions::new(root)
     }
 }
 
@@ -106,20 +147,8 @@ impl Fixture {
                 properties::append(&mut text, name, value);
             }
         }
-        let host = "127.0.0.1:10911".parse().unwrap();
-        let fields = RecordFields {
-            topic: sent.topic,
-            queue_id: QueueId(sent.queue_id),
-            flag: 0,
-            sys_flag: sent.sys_flag,
-            born_timestamp: 0,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: sent.body,
-            properties: &text,
-        };
+        let fields =
+            RecordFields { sys_flag: sent.sys_flag, ..record(sent.topic, QueueId(sent.queue_id), sent.body, &text) };
         let queue = self.queue(sent.topic, sent.queue_id);
         let mut batch = AppendBatch::new();
         batch.push(&queue, &fields).unwrap();

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use boostermq_remoting::body::TopicConfig;
 use boostermq_remoting::code::ResponseCode;
-use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::properties::append;
 use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::message::record::RecordFields;
@@ -55,17 +54,10 @@ async fn recall(broker: &Arc<Broker>, request: &Request<RecallMessage>) -> Resul
     let timer = broker.timer.as_ref().ok_or_else(due::not_enabled)?;
     let properties = properties(broker, &handle, header.producer_group.as_deref(), slot_ms, now_ms);
     let fields = RecordFields {
-        topic: WHEEL_TOPIC,
-        queue_id: WHEEL_QUEUE,
-        flag: 0,
-        sys_flag: SysFlag::NONE,
         born_timestamp: now_ms,
-        born_host: request.connection.peer(),
-        store_host: broker.identity.address,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: b"0",
+        born_host: request.peer(),
         properties: &properties,
+        ..RecordFields::plain(WHEEL_TOPIC, WHEEL_QUEUE, broker.identity.address, b"0")
     };
     retry::append(broker, &timer.queue(&broker.store), &fields, true).await?;
     Ok(handle.unique_key)

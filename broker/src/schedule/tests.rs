@@ -182,20 +182,8 @@ async fn a_message_that_cannot_be_delivered_holds_up_no_other() {
         properties(&[("REAL_TOPIC", HALF_TOPIC), ("REAL_QID", "0")]),
     ] {
         let mut batch = AppendBatch::new();
-        let address = state.identity.address;
-        let fields = boostermq_remoting::message::record::RecordFields {
-            topic: SCHEDULE_TOPIC,
-            queue_id: QueueId(0),
-            flag: 0,
-            sys_flag: Default::default(),
-            born_timestamp: 0,
-            born_host: address,
-            store_host: address,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"bad",
-            properties: bad.as_bytes(),
-        };
+        let plain = RecordFields::plain(SCHEDULE_TOPIC, QueueId(0), state.identity.address, b"bad");
+        let fields = RecordFields { properties: bad.as_bytes(), ..plain };
         batch.push(&queue, &fields).unwrap();
         state.store.append(&mut batch).unwrap();
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::properties::append;
 use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::message::record::{RecordFields, Records};
@@ -110,19 +109,8 @@ impl Bench {
             append(&mut properties, name, value);
         }
         let host = "127.0.0.1:10911".parse().unwrap();
-        let fields = RecordFields {
-            topic: WHEEL_TOPIC,
-            queue_id: WHEEL_QUEUE,
-            flag: 7,
-            sys_flag: SysFlag::NONE,
-            born_timestamp: 5,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 2,
-            prepared_transaction_offset: 0,
-            body: b"body",
-            properties: &properties,
-        };
+        let plain = RecordFields::plain(WHEEL_TOPIC, WHEEL_QUEUE, host, b"body");
+        let fields = RecordFields { flag: 7, born_timestamp: 5, reconsume_times: 2, properties: &properties, ..plain };
         let mut batch = AppendBatch::new();
         batch.push(&self.timer.queue(&self.store), &fields).unwrap();
         self.store.append(&mut batch).unwrap();

@@ -7,7 +7,6 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::properties::append;
 use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::message::record::RecordFields;
@@ -43,17 +42,9 @@ pub(super) fn push(broker: &Broker, offsets: &[i64], batch: &mut AppendBatch) ->
     let mut pushed = Vec::new();
     for (body, greatest) in bodies(offsets, most) {
         let fields = RecordFields {
-            topic: OP_TOPIC,
-            queue_id: QUEUE,
-            flag: 0,
-            sys_flag: SysFlag(0),
             born_timestamp: broker.clock.now_ms(),
-            born_host: broker.identity.address,
-            store_host: broker.identity.address,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: &body,
             properties: &properties,
+            ..RecordFields::plain(OP_TOPIC, QUEUE, broker.identity.address, &body)
         };
         match batch.push(&queue, &fields) {
             Ok(index) => pushed.push((index, greatest)),

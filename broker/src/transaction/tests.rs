@@ -2,6 +2,7 @@
 
 use boostermq_remoting::command::RemotingCommand;
 use boostermq_remoting::message::Message;
+use boostermq_remoting::message::record::RecordFields;
 
 use super::*;
 use crate::clients::fixture::messages::{Sending, messages, number, properties};
@@ -416,18 +417,10 @@ async fn a_half_message_that_makes_no_sense_holds_up_nobody() {
     ] {
         let broker = broker.broker();
         let mut batch = AppendBatch::new();
-        let fields = boostermq_remoting::message::record::RecordFields {
-            topic: HALF_TOPIC,
-            queue_id: QUEUE,
-            flag: 0,
-            sys_flag: boostermq_remoting::message::flags::SysFlag(0),
+        let fields = RecordFields {
             born_timestamp: 1_700_000_000_000,
-            born_host: broker.identity.address,
-            store_host: broker.identity.address,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"bad",
             properties: text.as_bytes(),
+            ..RecordFields::plain(HALF_TOPIC, QUEUE, broker.identity.address, b"bad")
         };
         batch.push(&queue(&broker.store, HALF_TOPIC), &fields).unwrap();
         broker.store.append(&mut batch).unwrap();

@@ -11,7 +11,6 @@ use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::frame::HeaderCodec;
 use boostermq_remoting::header::{HeaderHead, write_frame};
 use boostermq_remoting::message::batch::BatchEntry;
-use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::properties::Properties;
 use boostermq_remoting::message::record::RecordFields;
 use boostermq_remoting::names::QueueId;
@@ -66,19 +65,8 @@ fn headers_survive_damage() {
 #[test]
 fn records_survive_damage() {
     let record = |host: SocketAddr, topic: &str| {
-        let fields = RecordFields {
-            topic,
-            queue_id: QueueId(1),
-            flag: 7,
-            sys_flag: SysFlag::NONE,
-            born_timestamp: 1,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"some body",
-            properties: b"KEYS\x01k\x02TAGS\x01t\x02",
-        };
+        let plain = RecordFields::plain(topic, QueueId(1), host, b"some body");
+        let fields = RecordFields { flag: 7, born_timestamp: 1, properties: b"KEYS\x01k\x02TAGS\x01t\x02", ..plain };
         let mut out = Vec::new();
         fields.encode(&mut out).expect("a good record");
         out

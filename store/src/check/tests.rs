@@ -2,34 +2,23 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use boostermq_remoting::message::flags::SysFlag;
-use boostermq_remoting::message::record::RecordFields;
 use tempfile::TempDir;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::commit_log::AppendBatch;
+use crate::fixture;
 use crate::message_store::MessageStore;
 
 const FILE_SIZE: u64 = 4096;
 
 fn options(root: &Path) -> StoreOptions {
-    StoreOptions {
-        commit_log_file_size: FILE_SIZE,
-        consume_queue_file_size: 200,
-        index_slots: 50,
-        index_entries: 100,
-        flush_interval: Duration::from_secs(3600),
-        queue_flush_interval: Duration::from_secs(3600),
-        disk_warning_ratio: 101,
-        ..StoreOptions::new(root)
-    }
+    StoreOptions { consume_queue_file_size: 200, ..fixture::still_options(root, FILE_SIZE) }
 }
 
 fn clock() -> Arc<dyn Clock> {
-    Arc::new(ManualClock::new(1_700_000_000_000))
+    Arc::new(ManualClock::new(fixture::START_MS))
 }
 
 fn open(options: &StoreOptions) -> MessageStore {
@@ -42,24 +31,7 @@ fn closed(queues: u32) -> (TempDir, StoreOptions) {
     let options = options(dir.path());
     let store = open(&options);
     for number in 0..30 * queues {
-        let queue_id = QueueId(number % queues);
-        let host = "127.0.0.1:10911".parse().unwrap();
-        let fields = RecordFields {
-            topic: "T",
-            queue_id,
-            flag: 0,
-            sys_flag: SysFlag::NONE,
-            born_timestamp: 0,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"body",
-            properties: b"KEYS\x01k\x02",
-        };
-        let mut batch = AppendBatch::new();
-        batch.push(&store.queue(&Topic::parse("T").unwrap(), queue_id), &fields).unwrap();
-        store.append(&mut batch).unwrap();
+        fixture::send(&store, "T", QueueId(number % queues), b"body", b"KEYS\x01k\x02").unwrap();
     }
     store.close().unwrap();
     (dir, options)

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use boostermq_remoting::message::flags::SysFlag;
-use boostermq_remoting::message::record::{Record, RecordFields, Records};
+use boostermq_remoting::message::record::{Record, Records};
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
 
 use super::Seeded;
 use crate::clock::ManualClock;
+use crate::fixture::record;
 use crate::{AppendBatch, AppendReceipt, GetRequest, GetStatus, MessageStore};
 
 /// Where messages are sent to.
@@ -116,20 +116,7 @@ fn append(store: &MessageStore, drafts: Vec<Draft>, began: usize) -> Result<Vec<
     let mut batch = AppendBatch::new();
     for draft in &drafts {
         let queue = store.queue(&Topic::parse(draft.topic).unwrap(), QueueId(draft.queue_id));
-        let host = "127.0.0.1:10911".parse().unwrap();
-        let fields = RecordFields {
-            topic: draft.topic,
-            queue_id: QueueId(draft.queue_id),
-            flag: 0,
-            sys_flag: SysFlag::NONE,
-            born_timestamp: 1,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: &draft.body,
-            properties: &draft.properties,
-        };
+        let fields = record(draft.topic, QueueId(draft.queue_id), &draft.body, &draft.properties);
         batch.push(&queue, &fields).unwrap();
     }
     if let Err(error) = store.append(&mut batch) {

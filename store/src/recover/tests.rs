@@ -6,55 +6,31 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use boostermq_remoting::message::flags::SysFlag;
-use boostermq_remoting::message::record::RecordFields;
-use boostermq_remoting::names::{QueueId, Topic};
+use boostermq_remoting::names::QueueId;
 use boostermq_remoting::offsets::QueueOffset;
 use rustix::io::Errno;
 use tempfile::TempDir;
 
 use crate::clock::ManualClock;
+use crate::fixture;
 use crate::io::watch::{Fault, Kind, Watch};
-use crate::{AppendBatch, GetRequest, MessageStore, StoreOptions};
+use crate::{GetRequest, MessageStore, StoreOptions};
 
 const FILE_SIZE: u64 = 4096;
 
 fn open(root: &Path) -> Result<MessageStore, String> {
-    let hour = std::time::Duration::from_secs(3600);
     let options = StoreOptions {
-        commit_log_file_size: FILE_SIZE,
         consume_queue_file_size: 400,
-        flush_interval: hour,
-        queue_flush_interval: hour,
-        queue_flush_thorough_interval: hour,
         index_slots: 10,
         index_entries: 50,
-        disk_warning_ratio: 101,
-        ..StoreOptions::new(root)
+        ..fixture::still_options(root, FILE_SIZE)
     };
-    MessageStore::open(options, Arc::new(ManualClock::new(1_700_000_000_000))).map_err(|error| error.to_string())
+    MessageStore::open(options, Arc::new(ManualClock::new(fixture::START_MS))).map_err(|error| error.to_string())
 }
 
 fn send(store: &MessageStore, n: u32) {
-    let queue = store.queue(&Topic::parse("T").unwrap(), QueueId(n % 3));
-    let host = "127.0.0.1:10911".parse().unwrap();
-    let (body, properties) = (vec![n as u8; 90], format!("UNIQ_KEY\u{1}k{n}\u{2}"));
-    let fields = RecordFields {
-        topic: "T",
-        queue_id: QueueId(n % 3),
-        flag: 0,
-        sys_flag: SysFlag::NONE,
-        born_timestamp: 0,
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: &body,
-        properties: properties.as_bytes(),
-    };
-    let mut batch = AppendBatch::new();
-    batch.push(&queue, &fields).unwrap();
-    store.append(&mut batch).unwrap();
+    let properties = format!("UNIQ_KEY\u{1}k{n}\u{2}");
+    fixture::send(store, "T", QueueId(n % 3), &[n as u8; 90], properties.as_bytes()).unwrap();
 }
 
 /// A store that was killed, and damaged in every way that recovery has work with.

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use boostermq_remoting::message::flags::SysFlag;
-use boostermq_remoting::message::record::{RecordFields, Records};
+use boostermq_remoting::message::record::Records;
 use boostermq_remoting::names::Topic;
 use boostermq_remoting::offsets::QueueOffset;
 use rustix::io::Errno;
@@ -14,8 +13,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::commit_log::AppendBatch;
 use crate::error::AppendError;
+use crate::fixture;
 use crate::get_message::{GetRequest, GetStatus};
 use crate::io::watch::{Fault, Kind, Watch};
 use crate::message_store::MessageStore;
@@ -37,16 +36,10 @@ fn options(dir: &TempDir) -> StoreOptions {
         queue_pause: Duration::ZERO,
         ..RetentionOptions::default()
     };
-    StoreOptions {
-        commit_log_file_size: FILE_SIZE as u64,
-        consume_queue_file_size: 5 * 20,
-        index_slots: 50,
-        index_entries: 100,
-        flush_interval: Duration::from_secs(3600),
-        queue_flush_interval: Duration::from_secs(3600),
-        retention,
-        ..StoreOptions::new(dir.path())
-    }
+    let still = fixture::still_options(dir.path(), FILE_SIZE as u64);
+    // The disk is as full as a test says, and that counts.
+    let disk_warning_ratio = StoreOptions::new(dir.path()).disk_warning_ratio;
+    StoreOptions { consume_queue_file_size: 5 * 20, disk_warning_ratio, retention, ..still }
 }
 
 impl Kept {
@@ -74,24 +67,7 @@ impl Kept {
     }
 
     fn try_send(&self, body: &[u8]) -> Result<(), AppendError> {
-        let queue = self.store.queue(&Topic::parse("T").unwrap(), QueueId(0));
-        let host = "127.0.0.1:10911".parse().unwrap();
-        let fields = RecordFields {
-            topic: "T",
-            queue_id: QueueId(0),
-            flag: 0,
-            sys_flag: SysFlag::NONE,
-            born_timestamp: 0,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body,
-            properties: b"",
-        };
-        let mut batch = AppendBatch::new();
-        batch.push(&queue, &fields).unwrap();
-        self.store.append(&mut batch)?;
+        fixture::send(&self.store, "T", QueueId(0), body, b"")?;
         self.store.dispatch_now();
         Ok(())
     }
@@ -383,23 +359,7 @@ fn queues_lose_files_and_go_only_when_nobody_uses_them() {
     let other = kept.store.queue(&Topic::parse("Other").unwrap(), QueueId(3));
     assert_eq!((queue.min_offset().0, other.next_offset().0), (11, 0));
     // All that is left goes, but for a record of another queue.
-    let mut batch = AppendBatch::new();
-    let host = "127.0.0.1:10911".parse().unwrap();
-    let fields = RecordFields {
-        topic: "Other",
-        queue_id: QueueId(3),
-        flag: 0,
-        sys_flag: SysFlag::NONE,
-        born_timestamp: 0,
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: &[1; 3000],
-        properties: b"",
-    };
-    batch.push(&other, &fields).unwrap();
-    kept.store.append(&mut batch).unwrap();
+    fixture::send(&kept.store, "Other", QueueId(3), &[1; 3000], b"").unwrap();
     kept.store.dispatch_now();
     kept.store.flush().unwrap();
     kept.age(1, 100);

@@ -3,16 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use boostermq_remoting::message::flags::SysFlag;
 use boostermq_remoting::message::properties::append;
 use boostermq_remoting::message::property_name as property;
-use boostermq_remoting::message::record::{Record, RecordFields};
-use boostermq_remoting::names::Topic;
+use boostermq_remoting::message::record::Record;
 use tempfile::TempDir;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::commit_log::AppendBatch;
+use crate::fixture;
 use crate::options::StoreOptions;
 
 const NOW: i64 = 1_795_368_912_000;
@@ -71,25 +69,9 @@ impl Bench {
         if is_delivery {
             append(&mut properties, property::TIMER_DEQUEUE_MS, "1");
         }
-        let host = "127.0.0.1:10911".parse().unwrap();
-        let fields = RecordFields {
-            topic,
-            queue_id: WHEEL_QUEUE,
-            flag: 0,
-            sys_flag: SysFlag::NONE,
-            born_timestamp: 0,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"b",
-            properties: &properties,
-        };
-        let mut batch = AppendBatch::new();
-        batch.push(&self.store.queue(&Topic::parse_stored(topic).unwrap(), WHEEL_QUEUE), &fields).unwrap();
-        self.store.append(&mut batch).unwrap();
+        let receipt = fixture::send(&self.store, topic, WHEEL_QUEUE, b"b", &properties).unwrap();
         self.store.dispatch_now();
-        batch.receipts()[0].physical_offset
+        receipt.physical_offset
     }
 
     /// Takes in all that is new, as the broker does.

@@ -116,19 +116,8 @@ pub(crate) fn push_flagged(
 ) {
     let queue = store.queue(&Topic::parse(topic).unwrap(), QueueId(queue_id));
     let host = "127.0.0.1:10911".parse().unwrap();
-    let fields = RecordFields {
-        topic,
-        queue_id: QueueId(queue_id),
-        flag: 0,
-        sys_flag,
-        born_timestamp: START_MS,
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body,
-        properties: properties.as_bytes(),
-    };
+    let plain = RecordFields::plain(topic, QueueId(queue_id), host, body);
+    let fields = RecordFields { sys_flag, born_timestamp: START_MS, properties: properties.as_bytes(), ..plain };
     batch.push(&queue, &fields).unwrap();
 }
 

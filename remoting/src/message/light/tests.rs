@@ -1,4 +1,3 @@
-use super::super::flags::SysFlag;
 use super::super::record::RecordFields;
 use super::*;
 
@@ -64,19 +63,8 @@ fn places_are_read_from_both_lists() {
 fn record(topic: &str, properties: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let host = "127.0.0.1:10911".parse().unwrap();
-    let fields = RecordFields {
-        topic,
-        queue_id: QueueId(3),
-        flag: 0,
-        sys_flag: SysFlag::NONE,
-        born_timestamp: 1,
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: b"hi",
-        properties: properties.as_bytes(),
-    };
+    let plain = RecordFields::plain(topic, QueueId(3), host, b"hi");
+    let fields = RecordFields { properties: properties.as_bytes(), ..plain };
     fields.encode(&mut bytes).unwrap();
     bytes
 }

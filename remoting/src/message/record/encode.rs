@@ -64,6 +64,27 @@ pub enum EncodeError {
     },
 }
 
+impl<'a> RecordFields<'a> {
+    /// A message that `host` itself made and stores: a body and nothing else, born at 0, never given back. What a message has
+    /// beyond that is named by who makes it.
+    #[must_use]
+    pub const fn plain(topic: &'a str, queue_id: QueueId, host: SocketAddr, body: &'a [u8]) -> Self {
+        Self {
+            topic,
+            queue_id,
+            flag: 0,
+            sys_flag: SysFlag::NONE,
+            born_timestamp: 0,
+            born_host: host,
+            store_host: host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body,
+            properties: b"",
+        }
+    }
+}
+
 impl RecordFields<'_> {
     /// Bytes that [`RecordFields::encode`] will append.
     #[must_use]

@@ -35,17 +35,10 @@ fn unhex(hex: &str) -> Vec<u8> {
 
 fn fields<'a>() -> RecordFields<'a> {
     RecordFields {
-        topic: "T",
-        queue_id: QueueId(1),
-        flag: 0,
-        sys_flag: SysFlag::NONE,
         born_timestamp: 1_700_000_000_000,
         born_host: "127.0.0.1:40000".parse().unwrap(),
-        store_host: "127.0.0.1:10911".parse().unwrap(),
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: b"hi",
         properties: b"TAGS\x01TagA\x02",
+        ..RecordFields::plain("T", QueueId(1), "127.0.0.1:10911".parse().unwrap(), b"hi")
     }
 }
 

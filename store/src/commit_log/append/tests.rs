@@ -7,43 +7,24 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::fixture;
 use crate::get_message::GetRequest;
 use crate::io::watch::{Fault, Kind, Watch};
 use crate::message_store::MessageStore;
 use crate::options::StoreOptions;
 
 fn open(dir: &TempDir) -> MessageStore {
-    let options = StoreOptions {
-        commit_log_file_size: 4096,
-        flush_interval: Duration::from_secs(3600),
-        queue_flush_interval: Duration::from_secs(3600),
-        index_enabled: false,
-        disk_warning_ratio: 101,
-        ..StoreOptions::new(dir.path())
-    };
+    let options = StoreOptions { index_enabled: false, ..fixture::still_options(dir.path(), 4096) };
     MessageStore::open(options, Arc::new(SystemClock)).unwrap()
 }
 
 /// A batch of messages with these bodies, in the queues 0, 1, 0, 1, …
 fn batch(store: &MessageStore, bodies: &[&[u8]]) -> AppendBatch {
     let mut batch = AppendBatch::new();
-    let host = "127.0.0.1:10911".parse().unwrap();
     for (number, body) in bodies.iter().enumerate() {
         let queue_id = QueueId(number as u32 % 2);
-        let fields = RecordFields {
-            topic: "T",
-            queue_id,
-            flag: 0,
-            sys_flag: SysFlag::NONE,
-            born_timestamp: 0,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body,
-            properties: b"",
-        };
-        batch.push(&store.queue(&Topic::parse("T").unwrap(), queue_id), &fields).unwrap();
+        let queue = store.queue(&Topic::parse("T").unwrap(), queue_id);
+        batch.push(&queue, &fixture::record("T", queue_id, body, b"")).unwrap();
     }
     batch
 }

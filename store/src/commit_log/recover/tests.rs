@@ -2,35 +2,20 @@
 
 use std::path::Path;
 
-use boostermq_remoting::message::flags::SysFlag;
-use boostermq_remoting::message::record::{RecordFields, set_physical_offset, set_store_timestamp};
+use boostermq_remoting::message::record::{set_physical_offset, set_store_timestamp};
 use boostermq_remoting::names::QueueId;
 
 use super::*;
-use crate::mapped_file_queue;
+use crate::{fixture, mapped_file_queue};
 
 const FILE_SIZE: usize = 40 << 20;
 
 /// A file of the log that is zeroed, but for records at these places.
 fn file(dir: &Path, places: &[i64]) -> MappedFile {
     let mut bytes = vec![0; FILE_SIZE];
-    let host = "127.0.0.1:10911".parse().unwrap();
     for at in places {
-        let fields = RecordFields {
-            topic: "T",
-            queue_id: QueueId(0),
-            flag: 0,
-            sys_flag: SysFlag::NONE,
-            born_timestamp: 0,
-            born_host: host,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"found",
-            properties: b"",
-        };
         let mut record = Vec::new();
-        fields.encode(&mut record).unwrap();
+        fixture::record("T", QueueId(0), b"found", b"").encode(&mut record).unwrap();
         set_physical_offset(&mut record, PhysicalOffset(*at));
         set_store_timestamp(&mut record, 1);
         let at = *at as usize;
