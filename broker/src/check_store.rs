@@ -10,13 +10,13 @@ use std::fmt::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use boostermq_namesrv::process;
 use boostermq_remoting::config::Machine;
 use boostermq_store::StoreOptions;
 use boostermq_store::check::{self, IndexSeen, LogSeen, QueueChange, QueuesSeen, StoreCheck};
 use boostermq_store::clock::{Clock, SystemClock};
 use boostermq_store::error::OpenError;
 
-use crate::cluster;
 use crate::config::Settings;
 use crate::takeover::{self, FileSeen, Version};
 
@@ -29,7 +29,7 @@ const NAMED_MOST: usize = 10;
 /// When the configuration file cannot be read.
 #[expect(clippy::print_stdout, reason = "the flag asks for it")]
 pub fn run(config_file: Option<PathBuf>) -> anyhow::Result<bool> {
-    let given = cluster::read_file(config_file.as_deref())?;
+    let given = process::read_settings(config_file.as_deref())?;
     let (settings, warnings) = match Settings::read(given, &Machine::this()) {
         Ok(read) => read,
         Err(error) => {

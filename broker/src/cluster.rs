@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 use boostermq_namesrv::config::NamesrvConfig;
+use boostermq_namesrv::process::{self, StopSignals};
 use boostermq_remoting::config::{Effect, Machine};
 use boostermq_remoting::properties_file::Properties;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::broker::{Broker, Identity, Running};
 use crate::config::Settings;
@@ -76,7 +76,7 @@ const IMPORTANT: [&str; 28] = [
 pub fn run(start: Start) -> anyhow::Result<()> {
     let began = Instant::now();
     let machine = Machine::this();
-    let given = read_file(start.config_file.as_deref())?;
+    let given = process::read_settings(start.config_file.as_deref())?;
     let is_embedded_default = start.config_file.is_none();
     let mut given = given;
     if let Some(addresses) = &start.namesrv_addr {
@@ -92,7 +92,7 @@ pub fn run(start: Start) -> anyhow::Result<()> {
         print_settings(&settings, print);
         return Ok(());
     }
-    start_log();
+    process::start_log();
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -112,9 +112,7 @@ pub fn run(start: Start) -> anyhow::Result<()> {
 }
 
 async fn serve(mut settings: Settings, machine: Machine, embeds: bool, began: Instant) -> anyhow::Result<()> {
-    // Signals are caught before anything is locked or bound.
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+    let mut signals = StopSignals::catch()?;
     let name_server = if embeds {
         let address = SocketAddr::from(([127, 0, 0, 1], NAME_SERVER_PORT));
         settings.broker.namesrv_addr = Some(address.to_string());
@@ -133,10 +131,7 @@ async fn serve(mut settings: Settings, machine: Machine, embeds: bool, began: In
         }
     };
     greet(broker.identity(), &names, &store, embeds, began);
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("interrupted: stopping"),
-    }
+    signals.wait().await;
     let stopped = stop(broker).await;
     stop_name_server(name_server).await;
     stopped
@@ -159,25 +154,6 @@ fn embedded_name_server(machine: &Machine) -> anyhow::Result<NamesrvConfig> {
     given.insert("listenPort", NAME_SERVER_PORT.to_string());
     let (config, _) = NamesrvConfig::read(&given, machine)?;
     Ok(config)
-}
-
-pub(crate) fn read_file(path: Option<&Path>) -> anyhow::Result<Properties> {
-    let Some(path) = path else { return Ok(Properties::new()) };
-    let bytes =
-        std::fs::read(path).with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
-    Ok(Properties::parse(&path.display().to_string(), &bytes)?)
-}
-
-fn start_log() {
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let filter = tracing_subscriber::EnvFilter::try_from_env("BOOSTERMQ_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A second subscriber in one process (tests) changes nothing.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(is_terminal)
-        .with_writer(std::io::stderr)
-        .try_init();
 }
 
 #[expect(clippy::print_stdout, reason = "operators and scripts wait for upstream's line on standard output")]

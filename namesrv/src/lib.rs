@@ -29,6 +29,7 @@ pub mod config;
 mod expiry;
 mod kv_config;
 mod notify;
+pub mod process;
 mod processor;
 mod route_table;
 mod routes;
