@@ -1,7 +1,12 @@
 use super::*;
-use boostermq_remoting::config::{Config, ConfigError, Machine, Outcome, Warning, markdown};
+use boostermq_remoting::config::{ConfigError, Machine, Outcome, Warning};
 use boostermq_remoting::properties_file::Properties;
 use std::collections::BTreeSet;
+
+#[path = "../../../remoting/tests/shared/settings.rs"]
+mod shared;
+
+use shared::machine;
 
 /// Section, key and, where upstream has one, default of each key of RocketMQ 5.5.0, but for those of the store.
 const GOLDEN: &str = include_str!("../../tests/golden/config.tsv");
@@ -15,17 +20,6 @@ Keys of `broker.conf`, with the defaults of RocketMQ 5.5.0; those of the store a
 An empty default is filled in at start as the meaning says. Written from `broker/src/config.rs`; to renew it:
 `BOOSTERMQ_WRITE_DOCS=1 cargo test -p boostermq-broker config`.";
 
-fn machine() -> Machine {
-    Machine {
-        host_name: Some("vm".into()),
-        address: [192, 0, 2, 2].into(),
-        home: "/home/mq".into(),
-        cpus: 2,
-        namesrv_addr: None,
-        rocketmq_home: None,
-    }
-}
-
 fn read_on(machine: &Machine, text: &str) -> Result<(Settings, Vec<Warning>), ConfigError> {
     Settings::read(Properties::parse("broker.conf", text.as_bytes()).unwrap(), machine)
 }
@@ -36,18 +30,7 @@ fn read(text: &str) -> Settings {
 
 #[test]
 fn keys_and_defaults_are_upstreams() {
-    let broker = read("").broker;
-    let ours: Vec<_> =
-        BrokerConfig::rows().iter().map(|row| (row.section, row.key, broker.value_text(row.key))).collect();
-    let mut golden = Vec::new();
-    for line in GOLDEN.lines() {
-        let mut columns = line.split('\t');
-        golden.push((columns.next().unwrap(), columns.next().unwrap(), columns.next().map(str::to_owned)));
-    }
-    for row in &golden {
-        assert!(ours.contains(row), "{row:?} is not among ours");
-    }
-    assert_eq!(ours.len(), golden.len());
+    shared::assert_upstreams(&read("").broker, GOLDEN);
 }
 
 #[test]
@@ -85,15 +68,7 @@ fn keys_of_access_control_are_listed_once_set() {
 
 #[test]
 fn document_is_fresh() {
-    let text = markdown(INTRODUCTION, &BrokerConfig::rows());
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/CONFIG.md");
-    if std::env::var_os("BOOSTERMQ_WRITE_DOCS").is_some() {
-        std::fs::write(path, &text).unwrap();
-    }
-    assert!(
-        std::fs::read_to_string(path).unwrap() == text,
-        "CONFIG.md is stale: set BOOSTERMQ_WRITE_DOCS=1 and test again"
-    );
+    shared::assert_document_is_fresh::<BrokerConfig>(env!("CARGO_MANIFEST_DIR"), INTRODUCTION);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use super::*;
-use boostermq_remoting::config::markdown;
 use std::collections::BTreeSet;
+
+#[path = "../../../remoting/tests/shared/settings.rs"]
+mod shared;
 
 /// Section, key and, where upstream has one, default of each key of RocketMQ 5.5.0.
 const GOLDEN: &str = include_str!("../../tests/golden/config.tsv");
@@ -14,32 +16,13 @@ Keys of `namesrv.conf`, with the defaults of RocketMQ 5.5.0. Sizes are in bytes.
 meaning says. Written from `namesrv/src/config.rs`; to renew it: `BOOSTERMQ_WRITE_DOCS=1 cargo test -p boostermq-namesrv config`.";
 
 fn read(source: &str, text: &str) -> Result<NamesrvConfig, ConfigError> {
-    let machine = Machine {
-        host_name: Some("vm".into()),
-        address: [192, 0, 2, 2].into(),
-        home: "/home/mq".into(),
-        cpus: 2,
-        namesrv_addr: None,
-        rocketmq_home: None,
-    };
     let given = Properties::parse(source, text.as_bytes()).unwrap();
-    NamesrvConfig::read(&given, &machine).map(|(config, _)| config)
+    NamesrvConfig::read(&given, &shared::machine()).map(|(config, _)| config)
 }
 
 #[test]
 fn keys_and_defaults_are_upstreams() {
-    let config = read("", "").unwrap();
-    let ours: Vec<_> =
-        NamesrvConfig::rows().iter().map(|row| (row.section, row.key, config.value_text(row.key))).collect();
-    let mut golden = Vec::new();
-    for line in GOLDEN.lines() {
-        let mut columns = line.split('\t');
-        golden.push((columns.next().unwrap(), columns.next().unwrap(), columns.next().map(str::to_owned)));
-    }
-    for row in &golden {
-        assert!(ours.contains(row), "{row:?} is not among ours");
-    }
-    assert_eq!(ours.len(), golden.len());
+    shared::assert_upstreams(&read("", "").unwrap(), GOLDEN);
 }
 
 #[test]
@@ -51,15 +34,7 @@ fn the_listing_is_upstreams() {
 
 #[test]
 fn document_is_fresh() {
-    let text = markdown(INTRODUCTION, &NamesrvConfig::rows());
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/CONFIG.md");
-    if std::env::var_os("BOOSTERMQ_WRITE_DOCS").is_some() {
-        std::fs::write(path, &text).unwrap();
-    }
-    assert!(
-        std::fs::read_to_string(path).unwrap() == text,
-        "CONFIG.md is stale: set BOOSTERMQ_WRITE_DOCS=1 and test again"
-    );
+    shared::assert_document_is_fresh::<NamesrvConfig>(env!("CARGO_MANIFEST_DIR"), INTRODUCTION);
 }
 
 #[test]

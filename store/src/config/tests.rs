@@ -1,6 +1,9 @@
 use super::*;
-use boostermq_remoting::config::{Config, Setting, markdown};
+use boostermq_remoting::config::{Config, Setting};
 use std::time::Duration;
+
+#[path = "../../../remoting/tests/shared/settings.rs"]
+mod shared;
 
 /// Section, key and, where upstream has one, default of each key of RocketMQ 5.5.0.
 const GOLDEN: &str = include_str!("../../tests/golden/config.tsv");
@@ -11,51 +14,21 @@ Keys of `broker.conf` that concern the store, with the defaults of RocketMQ 5.5.
 filled in at start as the meaning says. Written from `store/src/config.rs`; to renew it:
 `BOOSTERMQ_WRITE_DOCS=1 cargo test -p boostermq-store config`.";
 
-fn machine() -> Machine {
-    Machine {
-        host_name: Some("vm".into()),
-        address: [192, 0, 2, 2].into(),
-        home: "/home/mq".into(),
-        cpus: 2,
-        namesrv_addr: None,
-        rocketmq_home: None,
-    }
-}
-
 fn read(text: &str) -> Result<StoreConfig, ConfigError> {
     let given = Properties::parse("broker.conf", text.as_bytes()).unwrap();
     let (mut config, _) = StoreConfig::from_properties(&given)?;
-    config.resolve(&given, &machine())?;
+    config.resolve(&given, &shared::machine())?;
     Ok(config)
 }
 
 #[test]
 fn keys_and_defaults_are_upstreams() {
-    let config = read("").unwrap();
-    let ours: Vec<_> =
-        StoreConfig::rows().iter().map(|row| (row.section, row.key, config.value_text(row.key))).collect();
-    let mut golden = Vec::new();
-    for line in GOLDEN.lines() {
-        let mut columns = line.split('\t');
-        golden.push((columns.next().unwrap(), columns.next().unwrap(), columns.next().map(str::to_owned)));
-    }
-    for row in &golden {
-        assert!(ours.contains(row), "{row:?} is not among ours");
-    }
-    assert_eq!(ours.len(), golden.len());
+    shared::assert_upstreams(&read("").unwrap(), GOLDEN);
 }
 
 #[test]
 fn document_is_fresh() {
-    let text = markdown(INTRODUCTION, &StoreConfig::rows());
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/CONFIG.md");
-    if std::env::var_os("BOOSTERMQ_WRITE_DOCS").is_some() {
-        std::fs::write(path, &text).unwrap();
-    }
-    assert!(
-        std::fs::read_to_string(path).unwrap() == text,
-        "CONFIG.md is stale: set BOOSTERMQ_WRITE_DOCS=1 and test again"
-    );
+    shared::assert_document_is_fresh::<StoreConfig>(env!("CARGO_MANIFEST_DIR"), INTRODUCTION);
 }
 
 #[test]
