@@ -101,12 +101,13 @@ fn check<'a>(
     body: Bytes,
     sender: &'a Connection,
 ) -> Result<Reply<'a>, ResponseError> {
-    send::check_open(broker)?;
+    let settings = broker.settings.read();
+    send::check_open(broker, &settings.broker)?;
     send::check_body(broker, &body)?;
     send::check_properties(header.properties.as_deref().unwrap_or_default().len())?;
     let as_send = header.as_send();
     let (topic, config, _) = send::topic_to_send(broker, &as_send, sender.peer())?;
-    send::check_permission(broker, &config)?;
+    send::check_permission(&settings.broker, &config)?;
     let queue_id = send::check_queue(&as_send, &config)?;
     Ok(Reply { header, topic, queue_id, body, sender })
 }

@@ -13,6 +13,7 @@ use boostermq_remoting::router::{Question, Response, ResponseError};
 use boostermq_store::AppendReceipt;
 
 use crate::broker::Broker;
+use crate::config::BrokerConfig;
 use crate::stats::items::Item;
 
 /// What the answer to one stored send says.
@@ -48,7 +49,14 @@ pub(super) struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    pub(super) fn write(&self, broker: &Broker, code: ResponseCode, question: &Question, out: &mut Outbox) {
+    pub(super) fn write(
+        &self,
+        broker: &Broker,
+        settings: &BrokerConfig,
+        code: ResponseCode,
+        question: &Question,
+        out: &mut Outbox,
+    ) {
         if question.one_way {
             return;
         }
@@ -56,13 +64,10 @@ impl Answer<'_> {
         if code == ResponseCode::FLUSH_DISK_TIMEOUT {
             head.remark = Some("FLUSH_DISK_TIMEOUT");
         }
-        let settings = broker.settings.read();
-        let region = &settings.broker.region_id;
-        let trace = if settings.broker.trace_on { "true" } else { "false" };
-        out.frame(question.codec, &head, |sink| self.fields(broker, region, trace, sink), [], 0);
+        out.frame(question.codec, &head, |sink| self.fields(broker, settings, sink), [], 0);
     }
 
-    fn fields(&self, broker: &Broker, region: &str, trace: &str, sink: &mut FieldSink<'_>) {
+    fn fields(&self, broker: &Broker, settings: &BrokerConfig, sink: &mut FieldSink<'_>) {
         sink.integer("queueId", i64::from(self.queue_id));
         if !self.unique_key.is_empty() {
             sink.text("transactionId", self.unique_key);
@@ -79,8 +84,8 @@ impl Answer<'_> {
                 id.write_hex(bytes);
             }
         });
-        sink.text("TRACE_ON", trace);
-        sink.text("MSG_REGION", region);
+        sink.text("TRACE_ON", if settings.trace_on { "true" } else { "false" });
+        sink.text("MSG_REGION", &settings.region_id);
         sink.integer("queueOffset", self.receipts.first().map_or(0, |receipt| receipt.queue_offset.0));
         if let Some(handle) = self.recall_handle {
             sink.text("recallHandle", handle);

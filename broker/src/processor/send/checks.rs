@@ -15,6 +15,7 @@ use boostermq_remoting::router::ResponseError;
 use boostermq_store::timer::WHEEL_TOPIC;
 
 use crate::broker::Broker;
+use crate::config::BrokerConfig;
 use crate::response_error;
 use crate::transaction::HALF_TOPIC;
 
@@ -71,8 +72,8 @@ pub(in crate::processor) fn topic_to_send(
     Ok((topic, config, is_new))
 }
 
-pub(in crate::processor) fn check_open(broker: &Broker) -> Result<(), ResponseError> {
-    let opens = broker.settings.read().broker.start_accept_send_request_time_stamp;
+pub(in crate::processor) fn check_open(broker: &Broker, settings: &BrokerConfig) -> Result<(), ResponseError> {
+    let opens = settings.start_accept_send_request_time_stamp;
     if opens > 0 && broker.clock.now_ms() < opens {
         return Err(ResponseError::system(format!("broker unable to service, until {opens}")));
     }
@@ -81,15 +82,17 @@ pub(in crate::processor) fn check_open(broker: &Broker) -> Result<(), ResponseEr
 
 /// Messages that need an order go nowhere else while the broker may not be written: their producers have to wait. What
 /// has none goes elsewhere by the clients' own choice and is not refused (facts/semantics.md 2.1 a, f).
-pub(in crate::processor) fn check_permission(broker: &Broker, config: &TopicConfig) -> Result<(), ResponseError> {
+pub(in crate::processor) fn check_permission(
+    settings: &BrokerConfig,
+    config: &TopicConfig,
+) -> Result<(), ResponseError> {
     if !config.order {
         return Ok(());
     }
-    let settings = broker.settings.read();
-    if settings.broker.broker_permission as i32 & TopicConfig::PERM_WRITE == 0 {
+    if settings.broker_permission as i32 & TopicConfig::PERM_WRITE == 0 {
         return Err(response_error::no_permission(format!(
             "the broker[{}] sending message is forbidden",
-            settings.broker.broker_ip1
+            settings.broker_ip1
         )));
     }
     Ok(())

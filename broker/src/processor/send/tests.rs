@@ -1,5 +1,6 @@
 //! Tests of sends, against a whole broker.
 
+use boostermq_remoting::code::version;
 use boostermq_remoting::command::RemotingCommand;
 use boostermq_remoting::frame::HeaderCodec;
 use boostermq_remoting::header::FLAG_ONE_WAY;
@@ -7,6 +8,7 @@ use boostermq_remoting::message::id::OffsetMessageId;
 use boostermq_remoting::names::Group;
 
 use super::checks::NOT_SENDABLE;
+use super::seen::SeenProperties;
 use super::*;
 use crate::clients::fixture::messages::{Sending, batch, messages, number};
 use crate::clients::fixture::{TestBroker, TestClient, request};
