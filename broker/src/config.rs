@@ -6,7 +6,7 @@
 use boostermq_remoting::config::reasons::{
     ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, COLD, CONTAINER, CONTROLLER, HA, INSTALLATION, LAGGARD, LEGACY,
     LITE, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, PROXY, QUEUE, REGISTRATION, ROCKSDB,
-    STATIC_SUBSCRIPTION, STATIC_TOPIC, TRANSFER, UNREAD_ANSWERS,
+    STATIC_SUBSCRIPTION, STATIC_TOPIC, SUBSCRIPTIONS, TRANSFER, UNREAD_ANSWERS,
 };
 use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, SecretText, ServerConfig};
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
@@ -194,7 +194,7 @@ boostermq_remoting::config! {
         /// Silence after which a client's connection is dropped from its groups.
         channel_expired_timeout: Millis = Millis(120_000), "channelExpiredTimeout", Live, 1..=i64::MAX;
         /// Age at which a group's subscription that no member renews is forgotten.
-        subscription_expired_timeout: Millis = Millis(600_000), "subscriptionExpiredTimeout", Live, 1..=i64::MAX;
+        subscription_expired_timeout: Millis = Millis(600_000), "subscriptionExpiredTimeout", Inert(SUBSCRIPTIONS);
         /// Locks a queue on most of the replicas instead of on the master alone.
         lock_in_strict_mode: bool = false, "lockInStrictMode", Inert(HA);
         /// Looks up the groups of a closing connection by an index.

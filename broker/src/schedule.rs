@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use boostermq_remoting::body::DataVersion;
@@ -73,6 +73,8 @@ pub(crate) struct DelaySchedule {
     levels: Vec<Level>,
     file: MetadataFile,
     version: Mutex<DataVersion>,
+    /// How often a level has moved on.
+    moves: AtomicU64,
     wake: Notify,
 }
 
@@ -90,7 +92,8 @@ impl DelaySchedule {
         let next = |level: usize| offsets.offset_table.get(&(level as i32 + 1)).copied().unwrap_or(0);
         let levels =
             delays.iter().enumerate().map(|(level, delay)| Level { delay: *delay, next: AtomicI64::new(next(level)) });
-        Ok(Self { levels: levels.collect(), file, version: Mutex::new(offsets.data_version), wake: Notify::new() })
+        let version = Mutex::new(offsets.data_version);
+        Ok(Self { levels: levels.collect(), file, version, moves: AtomicU64::new(0), wake: Notify::new() })
     }
 
     /// How many levels there are.
@@ -111,11 +114,13 @@ impl DelaySchedule {
         self.levels.iter().enumerate().map(entry).filter(|(_, next)| *next > 0).collect()
     }
 
-    fn advance(&self, level: &Level, next: QueueOffset, now_ms: i64) {
+    /// Notes how far a level has come; every `step` times that makes a new version (`delayOffsetUpdateVersionStep`).
+    fn advance(&self, level: &Level, next: QueueOffset, step: u64, now_ms: i64) {
         level.next.store(next.0, Ordering::Release);
-        let mut version = self.version.lock();
-        *version = version.next(0, now_ms);
-        drop(version);
+        if (self.moves.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(step.max(1)) {
+            let mut version = self.version.lock();
+            *version = version.next(0, now_ms);
+        }
         self.file.note_change();
     }
 
@@ -179,6 +184,7 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
         filter: None,
     });
     let now_ms = broker.clock.now_ms();
+    let step = broker.settings.read().broker.delay_offset_update_version_step;
     let outcome = match read {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -203,7 +209,7 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
                 to = outcome.next_begin_offset.0,
                 "the progress of a delay level lies outside its queue and is corrected"
             );
-            broker.schedule.advance(level, outcome.next_begin_offset, now_ms);
+            broker.schedule.advance(level, outcome.next_begin_offset, step, now_ms);
             return Some(Duration::ZERO);
         }
         _ => return None,
@@ -247,7 +253,7 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
         broker.store.dispatch_now();
     }
     if next != from {
-        broker.schedule.advance(level, next, now_ms);
+        broker.schedule.advance(level, next, step, now_ms);
     }
     Some(later)
 }

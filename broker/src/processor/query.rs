@@ -11,19 +11,21 @@ use boostermq_store::index::{IndexQuery, KeyKind};
 
 use crate::broker::Broker;
 
-/// What clients get of a unique key, whatever they ask for (RocketMQ 5.5.0).
-const UNIQUE_KEY_MESSAGES: usize = 32;
-
 pub(crate) fn query_message(broker: &Arc<Broker>, request: Request<QueryMessage>) -> Handled {
     let header = request.header;
     let is_unique = header.unique_key_query == Some(true);
-    let most = broker.store.options().query_max_messages as usize;
-    let wanted = usize::try_from(header.max_num).unwrap_or(0);
+    // Of a unique key clients get so many, whatever they ask for (RocketMQ 5.5.0).
+    let wanted = if is_unique {
+        broker.settings.read().store.default_query_max_num as usize
+    } else {
+        let most = broker.store.options().query_max_messages as usize;
+        usize::try_from(header.max_num).unwrap_or(0).min(most)
+    };
     let found = broker.store.query(&IndexQuery {
         topic: header.topic.as_str(),
         key: &header.key,
         kind: KeyKind::Key,
-        max_messages: if is_unique { UNIQUE_KEY_MESSAGES } else { wanted.min(most) },
+        max_messages: wanted,
         begin_timestamp: header.begin_timestamp,
         end_timestamp: header.end_timestamp,
     });

@@ -24,6 +24,19 @@ fn a_level_past_the_last_is_the_last() {
     }
 }
 
+#[test]
+fn every_few_moves_make_a_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let schedule = DelaySchedule::load(dir.path(), &[Duration::from_secs(1)]).unwrap();
+    let counters = (1..=7).map(|next| {
+        schedule.advance(&schedule.levels[0], QueueOffset(next), 3, 77);
+        let text: serde_json::Value = serde_json::from_slice(&schedule.to_json()).unwrap();
+        assert_eq!(text["offsetTable"]["1"], next);
+        text["dataVersion"]["counter"].as_i64().unwrap()
+    });
+    assert_eq!(counters.collect::<Vec<_>>(), [0, 0, 1, 1, 1, 2, 2]);
+}
+
 #[tokio::test]
 async fn a_delayed_message_comes_to_its_own_queue_and_not_early() {
     let broker = TestBroker::start(&[]).await;

@@ -90,6 +90,8 @@ pub const STAGING: &str = "messages go straight to the mapped file";
 pub const START: &str = "a broker serves as soon as its store has recovered";
 /// Who sizes socket buffers.
 pub const SOCKET_BUFFERS: &str = "the operating system sizes the buffers of each connection by its load";
+/// How long subscriptions are known.
+pub const SUBSCRIPTIONS: &str = "a subscription is known as long as a member of its group has it";
 /// Threads of the network.
 pub const THREADS: &str = "one thread per CPU serves all connections";
 /// How timed messages are counted.

@@ -55,6 +55,19 @@ async fn messages_are_found_by_any_of_their_keys_and_by_their_unique_key() {
 }
 
 #[tokio::test]
+async fn of_a_unique_key_so_many_are_found_as_the_broker_is_told() {
+    let broker = TestBroker::start(&[("defaultQueryMaxNum", "2")]).await;
+    let mut client = broker.connect().await;
+    for _ in 0..3 {
+        client.store(&Sending { properties: &[("UNIQ_KEY", "u")], ..Sending::default() }).await;
+    }
+    broker.dispatched().await;
+    let found = query(&mut client, "T", "u", &[("_UNIQUE_KEY_QUERY", "true")]).await;
+    assert_eq!(messages(&found).len(), 2);
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn a_message_is_seen_by_its_place_in_the_log_and_nothing_by_any_other() {
     let broker = TestBroker::start(&[]).await;
     let mut client = broker.connect().await;
