@@ -27,26 +27,26 @@ const NAMED_MOST: usize = 10;
 ///
 /// # Errors
 /// When the configuration file cannot be read.
-#[expect(clippy::print_stdout, reason = "the flag asks for it")]
 pub fn run(config_file: Option<PathBuf>) -> anyhow::Result<bool> {
     let given = process::read_settings(config_file.as_deref())?;
     let (settings, warnings) = match Settings::read(given, &Machine::this()) {
         Ok(read) => read,
         Err(error) => {
-            println!("settings     refused: {error}\n{FAILS}");
+            process::say(&format!("settings     refused: {error}\n{FAILS}\n"));
             return Ok(false);
         }
     };
-    for warning in warnings {
-        println!("settings     {warning}");
-    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = check::check(&StoreOptions::from(&settings.store), &clock);
     let files = takeover::files(&settings);
     let mut text = String::new();
+    for warning in warnings {
+        let _ = writeln!(text, "settings     {warning}");
+    }
     // Writing into a string cannot fail.
     let _ = describe(&mut text, &settings, &store, &files);
-    println!("{text}");
+    text.push('\n');
+    process::say(&text);
     Ok(is_sound(&store, &files))
 }
 

@@ -1,6 +1,7 @@
 //! From flags to a running process: a broker alone, or with a name server in the same process when none is
 //! configured.
 
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -156,27 +157,35 @@ fn embedded_name_server(machine: &Machine) -> anyhow::Result<NamesrvConfig> {
     Ok(config)
 }
 
-#[expect(clippy::print_stdout, reason = "operators and scripts wait for upstream's line on standard output")]
+/// Operators and scripts wait for upstream's line on standard output.
 fn greet(identity: &Identity, names: &str, store: &Path, embeds: bool, began: Instant) {
-    println!(
-        "The broker[{}, {}] boot success. serializeType=JSON and name server is {names}",
-        identity.name, identity.address
+    let mut text = format!(
+        "The broker[{}, {}] boot success. serializeType=JSON and name server is {names}\n\
+         ready in {} ms; messages lie in {}\n",
+        identity.name,
+        identity.address,
+        began.elapsed().as_millis(),
+        store.display()
     );
-    println!("ready in {} ms; messages lie in {}", began.elapsed().as_millis(), store.display());
     if embeds {
-        println!("name server {names} runs in this process; stop both with Ctrl-C");
-        println!("try it from another terminal:");
-        println!("  mqadmin sendMessage -n {names} -t FirstTopic -p \"hello\"");
-        println!("  mqadmin consumeMessage -n {names} -t FirstTopic");
-        println!("  (from a source tree: cargo run --release -p boostermq-tools -- sendMessage ...)");
+        let _ = write!(
+            text,
+            "name server {names} runs in this process; stop both with Ctrl-C\n\
+             try it from another terminal:\n  \
+             mqadmin sendMessage -n {names} -t FirstTopic -p \"hello\"\n  \
+             mqadmin consumeMessage -n {names} -t FirstTopic\n  \
+             (from a source tree: cargo run --release -p boostermq-tools -- sendMessage ...)\n"
+        );
     }
+    process::say(&text);
 }
 
-#[expect(clippy::print_stdout, reason = "the flag asks for it")]
 fn print_settings(settings: &Settings, print: Print) {
+    let mut text = String::new();
     for (key, value) in settings.to_properties().iter() {
         if print == Print::All || IMPORTANT.contains(&key) {
-            println!("{key}={value}");
+            let _ = writeln!(text, "{key}={value}");
         }
     }
+    process::say(&text);
 }

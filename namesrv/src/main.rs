@@ -42,7 +42,7 @@ fn run(flags: &Flags) -> Result<()> {
     let given = process::read_settings(flags.config.as_deref())?;
     let (config, warnings) = NamesrvConfig::read(&given, &Machine::this())?;
     if flags.print {
-        std::io::stdout().write_all(config.to_properties().to_wire_text().as_bytes())?;
+        process::say(&config.to_properties().to_wire_text());
         return Ok(());
     }
     process::start_log();
@@ -61,10 +61,8 @@ fn run(flags: &Flags) -> Result<()> {
 async fn serve(config: NamesrvConfig) -> Result<()> {
     let mut signals = StopSignals::catch()?;
     let running = boostermq_namesrv::start(config).await?;
-    let mut out = std::io::stdout();
-    // Scripts wait for upstream's words. A closed output is no reason not to serve.
-    let _ = writeln!(out, "The Name Server boot success. serializeType=JSON, address {}", running.address());
-    let _ = out.flush();
+    // Scripts wait for upstream's words.
+    process::say(&format!("The Name Server boot success. serializeType=JSON, address {}\n", running.address()));
     signals.wait().await;
     running.stop().await;
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! It never decides what a setting means or what is served.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -28,6 +28,12 @@ pub fn start_log() {
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     let _ = log.try_init();
+}
+
+/// Writes to standard output. Nobody needs to read it: a closed output ends neither a server nor a look at a store.
+pub fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// SIGTERM and Ctrl-C, caught.
