@@ -18,6 +18,7 @@ use boostermq_remoting::message::record::{Record, RecordFields, Records};
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
 use boostermq_store::clock::StoreTime;
+use bytes::Bytes;
 use boostermq_store::{AppendBatch, GetRequest, GetStatus};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -214,33 +215,7 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
         }
         _ => return None,
     }
-    let mut batch = AppendBatch::new();
-    let mut next = from;
-    let mut later = Duration::ZERO;
-    for record in outcome.slices.iter().flat_map(|slice| Records::new(slice)) {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                // Passed over when it is the next one; else once those before it are delivered.
-                if next == from {
-                    tracing::error!(%error, level = queue_id.0 + 1, offset = from.0, "a delayed message cannot be read");
-                    next = from.plus(1);
-                }
-                break;
-            }
-        };
-        later = left(broker.store.time(), record.store_timestamp(), level.delay);
-        if !later.is_zero() {
-            break;
-        }
-        if let Err(problem) = prepare(broker, &record, &mut batch) {
-            tracing::error!(
-                offset = %record.physical_offset(), problem,
-                "a delayed message cannot be delivered and is passed over; it stays in the commit log"
-            );
-        }
-        next = record.queue_offset().plus(1);
-    }
+    let (next, later) = take_due(broker, queue_id, level.delay, from, &outcome.slices, &mut batch);
     if !batch.is_empty() {
         let begun = Instant::now();
         if let Err(error) = broker.store.append(&mut batch) {
@@ -256,6 +231,45 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
         broker.schedule.advance(level, next, step, now_ms);
     }
     Some(later)
+}
+
+/// Encodes into `batch` those of a level's messages that are due. Where the level goes on once they are stored, and how long until
+/// the message there is due.
+fn take_due(
+    broker: &Arc<Broker>,
+    queue_id: QueueId,
+    delay: Duration,
+    from: QueueOffset,
+    slices: &[Bytes],
+    batch: &mut AppendBatch,
+) -> (QueueOffset, Duration) {
+    let mut batch = AppendBatch::new();
+    let mut next = from;
+    for record in slices.iter().flat_map(|slice| Records::new(slice)) {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                // Passed over when it is the next one; else once those before it are delivered.
+                if next == from {
+                    tracing::error!(%error, level = queue_id.0 + 1, offset = from.0, "a delayed message cannot be read");
+                    next = from.plus(1);
+                }
+                break;
+            }
+        };
+        let later = left(broker.store.time(), record.store_timestamp(), delay);
+        if !later.is_zero() {
+            return (next, later);
+        }
+        if let Err(problem) = prepare(broker, &record, batch) {
+            tracing::error!(
+                offset = %record.physical_offset(), problem,
+                "a delayed message cannot be delivered and is passed over; it stays in the commit log"
+            );
+        }
+        next = record.queue_offset().plus(1);
+    }
+    (next, Duration::ZERO)
 }
 
 /// Encodes a delayed message as what it was before it was delayed. Its properties stay as they are: upstream's

@@ -10,10 +10,11 @@ use boostermq_remoting::message::flags::Transaction;
 use boostermq_remoting::message::properties::append;
 use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::message::record::{Record, RecordFields, Records};
+use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
 use boostermq_remoting::request::transaction::EndTransactionRequestHeader;
 use boostermq_remoting::router::ResponseError;
-use boostermq_store::timer::WHEEL_QUEUE;
+use boostermq_store::consume_queue::ConsumeQueue;
 use boostermq_store::{AppendBatch, GetRequest};
 
 use super::half::copy_properties;
@@ -95,31 +96,16 @@ pub(crate) fn end(
         properties,
     );
     // A delay begins now.
-    let delayed = (half.delay_level > 0).then(|| schedule::delay_target(half.delay_level, broker.schedule.levels()));
     if let Some(slot_ms) = slot_ms {
         append(properties, property::TIMER_OUT_MS, &slot_ms.to_string());
     }
-    if delayed.is_some() || slot_ms.is_some() {
+    if half.delay_level > 0 || slot_ms.is_some() {
         schedule::append_real_destination(properties, half.real_topic, queue_id);
     }
-    let timed = broker.timer.as_ref().filter(|_| slot_ms.is_some());
-    let (topic, queue_id, queue) = match (delayed, timed) {
-        (Some(target), _) => {
-            let queue = broker.store.queue(&target.topic, target.queue_id);
-            (target.topic, target.queue_id, queue)
-        }
-        (None, Some(timer)) => {
-            let queue = timer.queue(&broker.store);
-            (queue.topic().clone(), WHEEL_QUEUE, queue)
-        }
-        (None, None) => {
-            let queue = broker.store.queue(&topic, queue_id);
-            (topic, queue_id, queue)
-        }
-    };
+    let queue = first_queue(broker, &half, slot_ms, &topic, queue_id);
     let fields = RecordFields {
-        topic: topic.as_str(),
-        queue_id,
+        topic: queue.topic().as_str(),
+        queue_id: queue.queue_id(),
         sys_flag: record.sys_flag().with_transaction(Transaction::Commit),
         prepared_transaction_offset: header.commit_log_offset.0,
         properties,
@@ -130,6 +116,24 @@ pub(crate) fn end(
         response_error::from_encode(error)
     })?;
     Ok(End::Committed { ending, count, waits: half.waits })
+}
+
+/// Where a committed message goes first: where it waits for its time if it has one, else to its real queue.
+fn first_queue(
+    broker: &Broker,
+    half: &HalfProperties<'_>,
+    slot_ms: Option<i64>,
+    topic: &Topic,
+    queue_id: QueueId,
+) -> Arc<ConsumeQueue> {
+    if half.delay_level > 0 {
+        let target = schedule::delay_target(half.delay_level, broker.schedule.levels());
+        return broker.store.queue(&target.topic, target.queue_id);
+    }
+    match broker.timer.as_ref().filter(|_| slot_ms.is_some()) {
+        Some(timer) => timer.queue(&broker.store),
+        None => broker.store.queue(topic, queue_id),
+    }
 }
 
 fn not_found() -> ResponseError {
