@@ -5,7 +5,7 @@
 //! messages until the window ends; new ones are not limited. Limits of groups are set by request, and last until the broker stops,
 //! as upstream's do. Never here: which messages are old (the store says that), what a pull is answered.
 //!
-//! Upstream: `ColdDataCgCtrService` (facts/protocol-admin.md 2.9, RocketMQ 5.5.0).
+//! Upstream: `ColdDataCgCtrService` (RocketMQ 5.5.0).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 //! do not wait for name servers: a change only leaves a note here ([`Registration::trigger`] and the listener of
 //! [`Topics`]), and who wants to know when it has arrived asks [`Registration::settled`].
 //!
-//! Upstream: `BrokerController.registerBrokerAll`, `BrokerOuterAPI` (facts/protocol-client.md 2.3).
+//! Upstream: `BrokerController.registerBrokerAll`, `BrokerOuterAPI` (RocketMQ 5.5.0).
 
 mod message;
 #[cfg(test)]

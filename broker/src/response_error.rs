@@ -1,6 +1,6 @@
 //! The one map from errors to response codes and remarks.
 //!
-//! Codes: facts/protocol-client.md 6, facts/store.md 5.10 (RocketMQ 5.5.0).
+//! Codes: RocketMQ 5.5.0.
 
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::message::record::EncodeError;

@@ -1,6 +1,6 @@
 //! Messages consumed in vain: whether they are tried again, after how long, or given up.
 //!
-//! Rules: facts/semantics.md 2.3, facts/protocol-client.md 3.2.5 and 3.9 (RocketMQ 5.5.0).
+//! Rules: RocketMQ 5.5.0.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -52,7 +52,7 @@ pub(crate) fn max_reconsume_times(group: &SubscriptionGroupConfig, requested: Op
 /// dead-letter topic when the message is given up.
 ///
 /// Orderly consumers give up by such a send with the count at its maximum, so a group that holds queue locks is given
-/// up one earlier (facts/semantics.md 6, oddity 3).
+/// up one earlier (RocketMQ 5.5.0).
 pub(crate) fn is_given_up_by_send(
     broker: &Broker,
     header: &SendMessageRequestHeader<'_>,

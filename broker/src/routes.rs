@@ -43,10 +43,10 @@ use crate::processor::admin::{
 use crate::processor::{assignment, client, offset, query, recall, relay, reply, send_back};
 use crate::transaction;
 
-/// Slow requests at once and waiting: upstream's admin pool (facts/semantics.md 2.0).
+/// Slow requests at once and waiting: upstream's admin pool (RocketMQ 5.5.0).
 const BLOCKING: BlockingLimits = BlockingLimits { at_once: 16, queued: 10_000 };
 
-/// Codes that the fast port does not serve (facts/protocol-client.md 3).
+/// Codes that the fast port does not serve (RocketMQ 5.5.0).
 const MAIN_PORT_ONLY: [i32; 6] = [11, 361, 200_050, 200_052, 200_054, 200_055];
 
 /// The codes that [`crate::service`] serves before the router is asked; their routes stand there.

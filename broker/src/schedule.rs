@@ -2,8 +2,7 @@
 //!
 //! One task looks after all levels. It sleeps until the first message is due and is woken when a level gets its first
 //! one; nothing is polled. A message is delivered at the store time plus its level's delay, never earlier; how far each
-//! level has come stands in `delayOffset.json`. Upstream: `ScheduleMessageService` (facts/store.md 6.1,
-//! facts/semantics.md 2.8).
+//! level has come stands in `delayOffset.json`. Upstream: `ScheduleMessageService` (RocketMQ 5.5.0).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,8 +17,8 @@ use boostermq_remoting::message::record::{Record, RecordFields, Records};
 use boostermq_remoting::names::{QueueId, Topic};
 use boostermq_remoting::offsets::QueueOffset;
 use boostermq_store::clock::StoreTime;
-use bytes::Bytes;
 use boostermq_store::{AppendBatch, GetRequest, GetStatus};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -215,6 +214,7 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
         }
         _ => return None,
     }
+    let mut batch = AppendBatch::new();
     let (next, later) = take_due(broker, queue_id, level.delay, from, &outcome.slices, &mut batch);
     if !batch.is_empty() {
         let begun = Instant::now();
@@ -243,7 +243,6 @@ fn take_due(
     slices: &[Bytes],
     batch: &mut AppendBatch,
 ) -> (QueueOffset, Duration) {
-    let mut batch = AppendBatch::new();
     let mut next = from;
     for record in slices.iter().flat_map(|slice| Records::new(slice)) {
         let record = match record {
@@ -273,7 +272,7 @@ fn take_due(
 }
 
 /// Encodes a delayed message as what it was before it was delayed. Its properties stay as they are: upstream's
-/// delivered records show `DELAY`, `REAL_TOPIC` and `REAL_QID` too (facts/store.md 6.1).
+/// delivered records show `DELAY`, `REAL_TOPIC` and `REAL_QID` too (RocketMQ 5.5.0).
 fn prepare(broker: &Arc<Broker>, record: &Record<'_>, batch: &mut AppendBatch) -> Result<(), String> {
     let properties = record.properties();
     let topic = properties.get(property::REAL_TOPIC).ok_or("it has no REAL_TOPIC")?;

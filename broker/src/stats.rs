@@ -2,7 +2,7 @@
 //! and queue over windows up to a day ([`items`]).
 //!
 //! Upstream: `StoreStatsService`, `BrokerStats`, `BrokerStatsManager`; shown by GET_BROKER_RUNTIME_INFO and
-//! VIEW_BROKER_STATS_DATA (facts/protocol-admin.md 4).
+//! VIEW_BROKER_STATS_DATA (RocketMQ 5.5.0).
 
 pub(crate) mod counters;
 mod durations;

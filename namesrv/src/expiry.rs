@@ -1,6 +1,6 @@
 //! Takes out brokers that fell silent.
 //!
-//! Upstream: `RouteInfoManager.scanNotActiveBroker` (facts/protocol-client.md 2.3).
+//! Upstream: `RouteInfoManager.scanNotActiveBroker` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 use std::time::Duration;

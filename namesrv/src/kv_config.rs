@@ -6,7 +6,7 @@
 //! {"configTable":{"ORDER_TOPIC_CONFIG":{"orders":"broker-a:4;broker-b:4"}}}
 //! ```
 //!
-//! Upstream: `KVConfigManager`, `KVConfigSerializeWrapper` (facts/protocol-admin.md 2.3).
+//! Upstream: `KVConfigManager`, `KVConfigSerializeWrapper` (RocketMQ 5.5.0).
 
 use std::collections::BTreeMap;
 use std::io;

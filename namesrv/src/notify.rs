@@ -1,7 +1,7 @@
 //! Tells brokers that the lowest number under their name changed: who acts as master, and whom to copy from.
 //!
 //! Off the path of every request: a broker that cannot be reached delays only the notices behind it, a little.
-//! Upstream: `RouteInfoManager.notifyMinBrokerIdChanged` (facts/protocol-client.md 2.1).
+//! Upstream: `RouteInfoManager.notifyMinBrokerIdChanged` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,7 +12,7 @@
 //! topics     topic → { queues: BrokerName → Queues, mappings: BrokerName → JSON of a static topic }
 //! ```
 //!
-//! Upstream: `RouteInfoManager` (facts/protocol-client.md 2.3, RocketMQ 5.5.0).
+//! Upstream: `RouteInfoManager` (RocketMQ 5.5.0).
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

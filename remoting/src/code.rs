@@ -1,7 +1,7 @@
 //! Request and response codes: newtypes that keep an unknown number.
 //!
 //! Request codes are declared in [`crate::request`], each beside its header; response codes here. Source:
-//! facts/protocol-client.md 6 (RocketMQ 5.5.0).
+//! RocketMQ 5.5.0.
 
 use std::fmt;
 
@@ -138,10 +138,10 @@ impl fmt::Debug for ResponseCode {
 }
 
 /// What this code says of itself in every frame: V5_5_0, as the ordinal upstream's clients compare
-/// (facts/protocol-admin.md 0).
+/// (RocketMQ 5.5.0).
 pub const VERSION: i32 = 513;
 
-/// Ordinals of upstream versions that change behaviour (facts/protocol-client.md 1.5).
+/// Ordinals of upstream versions that change behaviour (RocketMQ 5.5.0).
 pub mod version {
     /// Older consumers cannot take offset resets.
     pub const V3_0_7_SNAPSHOT: i32 = 28;

@@ -1,6 +1,6 @@
 //! An owned command, for everything off the hot path: requests that wait, clients, tests.
 //!
-//! Upstream: `RemotingCommand` (facts/protocol-client.md 1).
+//! Upstream: `RemotingCommand` (RocketMQ 5.5.0).
 
 use std::borrow::Cow;
 

@@ -2,7 +2,7 @@
 //!
 //! Upstream writes and reads JSON with fastjson, which allows more than JSON does: bare keys (`{0:"a"}`), objects as
 //! keys (`{{"queueId":0,"topic":"T"}:12}`), single quotes, spare commas, back references (`{"$ref":"$.a"}`), and a
-//! null that means "not there" for every type (facts/protocol-client.md 1.10, facts/protocol-admin.md 2.2).
+//! null that means "not there" for every type (RocketMQ 5.5.0).
 //!
 //! Reading turns the dialect into strict JSON text ([`to_strict`]): a key becomes a string, an object key the string
 //! that holds its compact text, a member that is null is dropped. Writing ([`to_vec`]) is strict, compact JSON save for one

@@ -8,7 +8,7 @@
 //! 8       header len  header
 //! ..      rest        body
 //! ```
-//! All big-endian. Upstream: `NettyDecoder`, `RemotingCommand` (facts/protocol-client.md 1.1). Pure: bytes in,
+//! All big-endian. Upstream: `NettyDecoder`, `RemotingCommand` (RocketMQ 5.5.0). Pure: bytes in,
 //! slices or an error out.
 
 /// The longest frame, its length word included: upstream's `com.rocketmq.remoting.frameMaxLength`.

@@ -1,6 +1,6 @@
 //! Checked names: a handler cannot see a topic or group that has not passed these rules.
 //!
-//! Upstream: `TopicValidator`, `Validators` (facts/semantics.md 2.1b, facts/store.md 2.5). A name made by
+//! Upstream: `TopicValidator`, `Validators` (RocketMQ 5.5.0). A name made by
 //! [`Topic::parse`] or [`Group::parse`] holds only `%`, `|`, `-`, `_`, ASCII letters and digits, so it can
 //! stand in a path, in a properties string and in a log line without escaping.
 

@@ -2,7 +2,7 @@
 //!
 //! A server lists its routes once ([`Router::builder`]). A declared code it does not serve is listed as refused,
 //! with the reason; a test of that server sees to it that no code is forgotten. Upstream: `NettyRequestProcessor`
-//! and its registrations (facts/protocol-client.md 1.6).
+//! and its registrations (RocketMQ 5.5.0).
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -186,7 +186,7 @@ impl From<ResponseError> for Response {
 }
 
 impl From<FieldError> for ResponseError {
-    // A bad name is upstream's 29; a missing or unreadable field is its 1 (facts/protocol-client.md 1.6).
+    // A bad name is upstream's 29; a missing or unreadable field is its 1 (RocketMQ 5.5.0).
     fn from(error: FieldError) -> Self {
         match &error.problem {
             FieldProblem::Name(name) => Self::new(ResponseCode::INVALID_PARAMETER, name.to_string()),

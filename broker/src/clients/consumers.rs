@@ -6,7 +6,7 @@
 //!
 //! Pulls read a group's subscriptions without a lock; heartbeats that change nothing write nothing.
 //!
-//! Upstream: `ConsumerManager`, `ConsumerGroupInfo` (facts/semantics.md 2.4, facts/protocol-client.md 3.8).
+//! Upstream: `ConsumerManager`, `ConsumerGroupInfo` (RocketMQ 5.5.0).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

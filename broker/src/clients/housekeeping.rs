@@ -1,6 +1,6 @@
 //! Members that went away: with their connection at once, or after a silence.
 //!
-//! Upstream: `ClientHousekeepingService` (facts/semantics.md 2.4).
+//! Upstream: `ClientHousekeepingService` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

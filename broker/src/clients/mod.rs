@@ -4,7 +4,7 @@
 //! member, and the end of its old connection takes nothing from it. Everything here lies in memory and is made anew
 //! by heartbeats after a restart. Never reads a request; that is [`crate::processor::client`]'s.
 //!
-//! Upstream: `ProducerManager`, `ConsumerManager`, `ClientChannelInfo` (facts/semantics.md 2.4, RocketMQ 5.5.0).
+//! Upstream: `ProducerManager`, `ConsumerManager`, `ClientChannelInfo` (RocketMQ 5.5.0).
 
 mod agreement;
 mod consumers;

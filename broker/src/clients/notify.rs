@@ -5,7 +5,7 @@
 //! [`PAUSE`] are told together, so that a thousand clients that come or go in one moment cost each member a few
 //! frames and not a thousand. Nothing waits for an answer: the request (40) is one-way.
 //!
-//! Upstream: `DefaultConsumerIdsChangeListener` (facts/protocol-client.md 4.1).
+//! Upstream: `DefaultConsumerIdsChangeListener` (RocketMQ 5.5.0).
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! A client asks again every 20 s, believes in a lock for 30 s, and loses it here after 60 s of silence. Nobody but
 //! its holder gives a lock back. In memory only: after a restart whoever asks first gets the queue.
 //!
-//! Upstream: `RebalanceLockManager` (facts/semantics.md 2.6).
+//! Upstream: `RebalanceLockManager` (RocketMQ 5.5.0).
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! A group's subscription to one topic, ready to be asked.
 //!
 //! Tags are compared by their Java hash, as the consume queue holds nothing else; clients compare the text once
-//! more. Upstream: `SubscriptionData`, `FilterAPI`, `ExpressionMessageFilter` (facts/protocol-client.md T42, T43).
+//! more. Upstream: `SubscriptionData`, `FilterAPI`, `ExpressionMessageFilter` (RocketMQ 5.5.0).
 
 use boostermq_remoting::body::SubscriptionData;
 use boostermq_remoting::message::tags::java_string_hash;

@@ -1,7 +1,7 @@
 //! Pulls that found nothing and wait: woken by the arrival of a message they want, or by their deadline.
 //!
 //! Owns the held pulls and nothing else; carrying one out is [`crate::processor::pull`]'s. Upstream:
-//! `PullRequestHoldService`, `NotifyMessageArrivingListener` (facts/semantics.md 2.2).
+//! `PullRequestHoldService`, `NotifyMessageArrivingListener` (RocketMQ 5.5.0).
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! Readers find a group without a lock and without allocating; a change copies the table, puts the copy in its place
 //! and writes the file. Knows nothing of who consumes.
 //!
-//! Upstream: `SubscriptionGroupManager` (facts/semantics.md 1B, facts/protocol-admin.md 2.5).
+//! Upstream: `SubscriptionGroupManager` (RocketMQ 5.5.0).
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Readers take a table without a lock or with one held for a moment; changes of topics and groups are few, and go to
 //! disk before they are answered; offsets go to disk from time to time. Never talks to a client or a name server. The
-//! files and their shapes: facts/store.md 1.4 (RocketMQ 5.5.0).
+//! files and their shapes: RocketMQ 5.5.0.
 
 mod attributes;
 mod groups;

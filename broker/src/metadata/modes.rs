@@ -1,6 +1,6 @@
 //! Whether groups pull or pop topics: `messageRequestMode.json`.
 //!
-//! Upstream: `MessageRequestModeManager` (facts/protocol-admin.md 2.5, RocketMQ 5.5.0). Nothing here hands out a queue.
+//! Upstream: `MessageRequestModeManager` (RocketMQ 5.5.0). Nothing here hands out a queue.
 
 use std::path::Path;
 

@@ -14,7 +14,7 @@
 //!
 //! An operator's reset waits here until the consumer fetched it: as long as it does, commits are ignored.
 //!
-//! Upstream: `ConsumerOffsetManager` (facts/store.md 1.4, facts/semantics.md 2.5, 2.11; RocketMQ 5.5.0).
+//! Upstream: `ConsumerOffsetManager` (RocketMQ 5.5.0).
 
 mod file;
 #[cfg(test)]

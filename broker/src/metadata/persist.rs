@@ -6,8 +6,8 @@
 //! FILE.tmp       a version being written; no reader looks at it
 //! FILE.damaged   a version that could not be read, kept for whoever wants to look into it
 //! ```
-//! How a version is put in place says [`boostermq_remoting::replace_file`]. Names and contents are upstream's (facts/store.md 1.4), so a Java broker goes on from the same files. Never decides what
-//! stands in a file.
+//! How a version is put in place says [`boostermq_remoting::replace_file`]. Names and contents are upstream's (RocketMQ 5.5.0),
+//! so that a Java broker goes on from the same files. Never decides what stands in a file.
 //!
 //! Upstream: `ConfigManager`.
 

@@ -4,7 +4,7 @@
 //! without allocating. A change copies the table, puts the copy in its place, writes the file and tells the listener;
 //! changes happen one at a time. Never touches queues, messages or name servers.
 //!
-//! Upstream: `TopicConfigManager`, `TopicValidator` (facts/semantics.md 2.1d, facts/protocol-admin.md 2.4).
+//! Upstream: `TopicConfigManager`, `TopicValidator` (RocketMQ 5.5.0).
 
 mod boot;
 #[cfg(test)]

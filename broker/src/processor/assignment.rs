@@ -4,8 +4,7 @@
 //! list keeps the queues it has; one that gets an empty list gives them up. Popping is not built: a group that a file of a Java
 //! broker makes pop is told to pull.
 //!
-//! Upstream: `QueryAssignmentProcessor`, `TopicRouteInfoManager`, `AllocateMessageQueueAveragely` (facts/protocol-client.md
-//! 3.16, RocketMQ 5.5.0).
+//! Upstream: `QueryAssignmentProcessor`, `TopicRouteInfoManager`, `AllocateMessageQueueAveragely` (RocketMQ 5.5.0).
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,7 @@
 //! Heartbeats and goodbyes of clients (34, 35), who is in a group (38), whether a filter is served (46), and queue
 //! locks (41, 42).
 //!
-//! Upstream: `ClientManageProcessor`, `ConsumerManageProcessor` (facts/protocol-client.md 3.8, 3.11, 3.12,
-//! facts/semantics.md 2.4, 2.6).
+//! Upstream: `ClientManageProcessor`, `ConsumerManageProcessor` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 
@@ -188,7 +187,7 @@ pub(crate) fn consumer_list(broker: &Arc<Broker>, request: Request<GetConsumerLi
     let group = &request.header.consumer_group;
     let members = broker.consumers.find(group.as_str()).map(|group| group.members()).unwrap_or_default();
     if members.is_empty() {
-        // Clients fail on an empty list, and know what to make of this (facts/protocol-client.md T50).
+        // Clients fail on an empty list, and know what to make of this (RocketMQ 5.5.0).
         return Err(ResponseError::system(format!("no consumer for this group, {group}")));
     }
     let consumer_id_list = members.iter().map(|member| member.client_id.to_string()).collect();

@@ -2,7 +2,7 @@
 //!
 //! Questions about queues that do not exist are answered as those about empty ones: consumers ask before the first
 //! message, and take an error for a reason to wait. Upstream: `ConsumerManageProcessor`, `AdminBrokerProcessor`
-//! (facts/protocol-client.md 3.7).
+//! (RocketMQ 5.5.0).
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Pulls: the hot path of reading, and what happens when there is nothing to read yet.
 //!
-//! Order of checks: facts/semantics.md 2.2; answers: facts/protocol-client.md 3.5. Upstream:
+//! Order of checks and answers: RocketMQ 5.5.0. Upstream:
 //! `PullMessageProcessor`, `DefaultPullMessageResultHandler`.
 
 use std::fmt::Display;
@@ -28,7 +28,7 @@ use crate::response_error::{self, Forbidden};
 use crate::stats::counters::{GroupGets, QUEUES_KEPT, millis, read_latency};
 use crate::stats::items::Item;
 
-/// Most messages one pull may ask for; the store's own limits are lower (facts/protocol-client.md 3.5).
+/// Most messages one pull may ask for; the store's own limits are lower (RocketMQ 5.5.0).
 const MESSAGES_MAX: i32 = 1024;
 /// Longest a pull is held: clients give up after 30 s.
 const HOLD_MAX: Duration = Duration::from_secs(600);

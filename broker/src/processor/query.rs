@@ -1,6 +1,6 @@
 //! Messages found by key, by unique key, or by their place in the commit log.
 //!
-//! Upstream: `QueryMessageProcessor` (facts/protocol-client.md 3.6).
+//! Upstream: `QueryMessageProcessor` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 

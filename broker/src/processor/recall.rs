@@ -3,7 +3,7 @@
 //! The message itself stays where it is: a second one for the same tick says that the first is not to be delivered, and both
 //! meet when the tick is over. A recall that comes too late is answered as one in time and changes nothing.
 //!
-//! Upstream: `RecallMessageProcessor` (facts/protocol-client.md 3.17, facts/semantics.md 2.8).
+//! Upstream: `RecallMessageProcessor` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //! once (309), and how far consumers are (223). They are passed on by the client's own connection. The client's answer
 //! is passed back unread, but for the last: that is gathered from all members of the group.
 //!
-//! Upstream: `AdminBrokerProcessor.callConsumer`, `Broker2Client` (facts/protocol-client.md 4).
+//! Upstream: `AdminBrokerProcessor.callConsumer`, `Broker2Client` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 use std::task::Poll;

@@ -2,7 +2,7 @@
 //!
 //! A reply goes to the broker that the request came from. The client that asked is a producer, known by its heartbeat.
 //!
-//! Upstream: `ReplyMessageProcessor` (facts/protocol-client.md 3.4).
+//! Upstream: `ReplyMessageProcessor` (RocketMQ 5.5.0).
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Sends: single messages and batches, the hot path of writing.
 //!
 //! All sends of one read are checked and encoded as they come, appended together under one lock, and answered
-//! together ([`SendSession`]). Order of checks and effects: facts/semantics.md 2.1, facts/protocol-client.md 3.2,
-//! 3.3. Upstream: `SendMessageProcessor`.
+//! together ([`SendSession`]). Order of checks and effects: RocketMQ 5.5.0. Upstream:
+//! `SendMessageProcessor`.
 
 mod answer;
 mod append;

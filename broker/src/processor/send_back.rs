@@ -1,6 +1,6 @@
 //! Messages that consumers send back: to be tried again later, or to be given up.
 //!
-//! Upstream: `AbstractSendMessageProcessor.consumerSendMsgBack` (facts/semantics.md 2.3).
+//! Upstream: `AbstractSendMessageProcessor.consumerSendMsgBack` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 

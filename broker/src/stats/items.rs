@@ -11,7 +11,7 @@
 //! often keeps the [`Item`] and looks it up anew only when [`Statistics::generation`] has moved. Each statistic has room for
 //! [`ITEMS_MAX`] keys; what is counted beyond is dropped, and said once.
 //!
-//! Upstream: `BrokerStatsManager`, `StatsItemSet`, `StatsItem` (facts/protocol-admin.md 4.3, RocketMQ 5.5.0).
+//! Upstream: `BrokerStatsManager`, `StatsItemSet`, `StatsItem` (RocketMQ 5.5.0).
 
 #[cfg(test)]
 mod tests;

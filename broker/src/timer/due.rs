@@ -5,7 +5,7 @@
 //!        tick 4      tick 5   tick 6   messages are given out, is never before the time: 5.3 waits for tick 5, given out at
 //!                    │  ▲ 5.3          6.0; 5.0 waits for tick 4, given out at 5.0
 //! ```
-//! Upstream: `HookUtils.transformTimerMessage` (facts/store.md 6.2, facts/protocol-client.md 5.6).
+//! Upstream: `HookUtils.transformTimerMessage` (RocketMQ 5.5.0).
 
 use boostermq_remoting::code::ResponseCode;
 use boostermq_remoting::message::property_name as property;

@@ -22,7 +22,7 @@
 //!
 //! Never here: delay levels (`crate::schedule`), the formats of the files.
 //!
-//! Upstream: `TimerMessageStore` (facts/store.md 6.2, facts/semantics.md 2.8).
+//! Upstream: `TimerMessageStore` (RocketMQ 5.5.0).
 
 pub(crate) mod counts;
 mod delivery;

@@ -5,7 +5,7 @@
 //! is asked about that copy; what was asked about often enough, or is older than the log is kept, is put aside. A half
 //! message that cannot be understood is passed over, so that one never holds up the others.
 //!
-//! Upstream: `TransactionalMessageServiceImpl.check`, `AbstractTransactionalMessageCheckListener` (facts/semantics.md 2.7).
+//! Upstream: `TransactionalMessageServiceImpl.check`, `AbstractTransactionalMessageCheckListener` (RocketMQ 5.5.0).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

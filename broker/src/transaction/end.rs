@@ -1,6 +1,6 @@
 //! The end of a transaction (37): commit, roll back, or not known yet.
 //!
-//! The order of checks is upstream's (facts/semantics.md 2.7). A second end of one transaction succeeds and does
+//! The order of checks is upstream's (RocketMQ 5.5.0). A second end of one transaction succeeds and does
 //! nothing: the first decision stands.
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@
 //! Never decides what a producer decided: who does not answer is asked again, and at last its message is put aside.
 //!
 //! Upstream: `TransactionalMessageServiceImpl`, `TransactionalMessageBridge`, `EndTransactionProcessor`
-//! (facts/semantics.md 2.7, facts/store.md 6.3; RocketMQ 5.5.0).
+//! (RocketMQ 5.5.0).
 
 mod check;
 mod counts;

@@ -1,6 +1,6 @@
 //! Puts a half message that was given up back among those that are asked about (323).
 //!
-//! Upstream: `AdminBrokerProcessor.resumeCheckHalfMessage` (facts/protocol-admin.md, 323).
+//! Upstream: `AdminBrokerProcessor.resumeCheckHalfMessage` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Where topics and brokers are.
 //!
 //! Bodies are strict JSON without blanks for every caller, which all official clients read: the Go client takes
-//! `brokerAddrs` apart by hand (facts/protocol-client.md T13).
+//! `brokerAddrs` apart by hand (RocketMQ 5.5.0).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 //! [`fastjson::from_slice`](crate::fastjson::from_slice): plain serde_json reads only strict JSON.
 //!
 //! Names of topics and groups are plain strings here: whoever takes a name out of a body checks it with
-//! [`Topic::parse`](crate::names::Topic::parse). Samples: facts/protocol-admin.md 2.15, facts/store.md 1.4.
+//! [`Topic::parse`](crate::names::Topic::parse).
 
 mod lenient;
 

@@ -7,7 +7,7 @@
 //!          mappings i32 · { length i32 · TopicQueueMappingInfo JSON }        from V5_0_0 on
 //! ```
 //! A compressed registration loses `order` and `topicSysFlag` of its topics, as upstream's does. Upstream:
-//! `RegisterBrokerBody` (facts/protocol-client.md 2.3).
+//! `RegisterBrokerBody` (RocketMQ 5.5.0).
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -2,7 +2,7 @@
 //!
 //! Only what is declared as such changes: keys that take effect at once, and with the next start those that hold a number, a
 //! switch or one of some words. Paths, addresses, names and other free text are read at start only, whatever any list says: the
-//! history of upstream shows what else comes of it (facts/reliability.md 3). Never here: files, response codes.
+//! history of upstream shows what else comes of it (RocketMQ 5.5.0). Never here: files, response codes.
 
 use super::{ConfigError, ConfigRow, Outcome, nearest};
 use crate::properties_file::Properties;

@@ -1,6 +1,6 @@
 //! Back references: an object that stands in a text more than once is written once, then as `{"$ref":"$.path"}`.
 //!
-//! Brokers up to 5.3 may write them; 5.5.0 does not (facts/protocol-admin.md 2.2).
+//! Brokers up to 5.3 may write them; 5.5.0 does not (RocketMQ 5.5.0).
 
 use serde_json::Value;
 

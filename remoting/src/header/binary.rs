@@ -11,7 +11,7 @@ use super::{HeaderError, HeaderHead, HeaderScratch, Meta, Span};
 use crate::code::Language;
 
 /// Request codes over 16 bits arrive cut; none of the cut ones is a code of its own
-/// (facts/protocol-client.md 1.3).
+/// (RocketMQ 5.5.0).
 fn widen(code: i16) -> i32 {
     match i32::from(code) {
         code @ (3442..=3448 | 3543) => code + 196_608,

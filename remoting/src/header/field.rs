@@ -294,7 +294,7 @@ macro_rules! header {
 
 /// A field's value with its rule for absence: `T` is required, `Option<T>` is not. An empty text counts as
 /// absent for an optional field, since binary headers and Go clients make no difference
-/// (facts/protocol-client.md T5).
+/// (RocketMQ 5.5.0).
 pub trait HeaderValue<'a>: Sized {
     /// True when absence is an error.
     const REQUIRED: bool;

@@ -4,7 +4,7 @@
 //! arrived in (texts that carried escapes stand in the connection's [`HeaderScratch`]). A typed header, declared
 //! with [`header!`](crate::header!), takes its fields from there without a map in between.
 //! Upstream: `RemotingCommand`, `CommandCustomHeader`, `RemotingSerializable`, `RocketMQSerializable`
-//! (facts/protocol-client.md 1.2, 1.3).
+//! (RocketMQ 5.5.0).
 
 mod binary;
 mod field;

@@ -1,6 +1,6 @@
 //! Users and what they may do.
 //!
-//! Codes and fields: facts/protocol-admin.md 2.11 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 

@@ -1,6 +1,6 @@
 //! Settings of brokers and name servers, and work an operator orders.
 //!
-//! Codes and fields: facts/protocol-admin.md 2.3, 2.9, 2.13 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 

@@ -1,6 +1,6 @@
 //! Clients: heartbeats, membership, queue locks, and what a broker asks of clients.
 //!
-//! Codes and fields: facts/protocol-client.md 3.8, 3.11, 3.12, 4, facts/protocol-admin.md 2.7 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 use crate::names::{BrokerName, ClientId, Group};

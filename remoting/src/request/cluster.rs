@@ -1,6 +1,6 @@
 //! Brokers come, live and go: registration with name servers, membership.
 //!
-//! Codes and fields: facts/protocol-client.md 2.1, 2.3, facts/protocol-admin.md 2.3, 2.10, 2.12 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 //! Registrations run where they arrive, since those of one broker must be carried out in the order it sent them.
 
 use super::{Action, NoHeader, Permission};

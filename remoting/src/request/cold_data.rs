@@ -1,6 +1,6 @@
 //! Flow control of consumers that read old messages.
 //!
-//! Codes and fields: facts/protocol-admin.md 2.9 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 

@@ -1,6 +1,6 @@
 //! The controller, which elects masters.
 //!
-//! Codes: facts/protocol-admin.md 2.12 (RocketMQ 5.5.0). The last five travel inside the controller's own Raft log
+//! Codes: RocketMQ 5.5.0. The last five travel inside the controller's own Raft log
 //! only; they are here so that the list of codes is whole.
 
 use super::{Action, Permission};

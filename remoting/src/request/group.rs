@@ -1,6 +1,6 @@
 //! Consumer groups and their configuration.
 //!
-//! Codes and fields: facts/protocol-admin.md 2.5 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 use crate::names::{Group, Topic};

@@ -1,6 +1,6 @@
 //! Replication, seen from outside.
 //!
-//! Codes and fields: facts/protocol-admin.md 2.10 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 use crate::names::BrokerId;

@@ -1,6 +1,6 @@
 //! Key-value settings of name servers.
 //!
-//! Codes and fields: facts/protocol-admin.md 2.3 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 

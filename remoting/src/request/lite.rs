@@ -1,6 +1,6 @@
 //! Light topics, new in 5.5.0.
 //!
-//! Codes: facts/protocol-admin.md 1.6 (RocketMQ 5.5.0).
+//! Codes: RocketMQ 5.5.0.
 
 use super::{Action, Permission};
 

@@ -1,6 +1,6 @@
 //! Offsets: what groups have consumed, where queues begin and end.
 //!
-//! Codes and fields: facts/protocol-client.md 3.7, facts/protocol-admin.md 2.6 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 use crate::names::{Group, QueueId, Topic};

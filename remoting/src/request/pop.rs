@@ -1,6 +1,6 @@
 //! Popping: the broker hands out messages, and who reads by which way.
 //!
-//! Codes and fields: facts/protocol-client.md 3.13 to 3.16 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 use crate::names::{Group, QueueId, Topic};

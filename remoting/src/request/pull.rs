@@ -1,6 +1,6 @@
 //! Pulling.
 //!
-//! Codes and fields: facts/protocol-client.md 3.5 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! Queries: messages by key, by id, entries of a queue.
 //!
-//! Codes and fields: facts/protocol-client.md 3.6, facts/protocol-admin.md 2.8 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 use crate::names::{QueueId, Topic};

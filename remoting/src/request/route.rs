@@ -1,6 +1,6 @@
 //! Routes: where the queues of a topic are.
 //!
-//! Codes and fields: facts/protocol-client.md 2.2 (RocketMQ 5.5.0). Served by name servers.
+//! Codes and fields: RocketMQ 5.5.0. Served by name servers.
 
 use super::{NoHeader, Permission};
 

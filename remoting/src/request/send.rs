@@ -1,6 +1,6 @@
 //! Sending: single messages, batches, replies.
 //!
-//! Codes and fields: facts/protocol-client.md 3.2 to 3.4 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use std::borrow::Cow;
 

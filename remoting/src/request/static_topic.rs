@@ -1,6 +1,6 @@
 //! Static topics: queues that outlive their broker.
 //!
-//! Codes: facts/protocol-admin.md 2.4 (RocketMQ 5.5.0).
+//! Codes: RocketMQ 5.5.0.
 
 use super::{Action, Permission};
 

@@ -1,6 +1,6 @@
 //! Statistics.
 //!
-//! Codes and fields: facts/protocol-admin.md 2.6, 2.9 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 use crate::names::{Group, Topic};

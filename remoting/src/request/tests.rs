@@ -22,7 +22,7 @@ fn every_upstream_code_is_declared_once_under_its_name() {
 
 #[test]
 fn binary_headers_cut_no_code_to_another() {
-    // A binary header holds 16 bits of the code (facts/protocol-client.md 1.3).
+    // A binary header holds 16 bits of the code (RocketMQ 5.5.0).
     let mut cut = BTreeSet::new();
     for row in rows() {
         assert!(cut.insert(row.code.0 as i16), "{} is cut to the code of another", row.name);
@@ -131,7 +131,7 @@ fn documents_and_names_are_fit_to_be_printed() {
 /// Lines of `code request|response client fields`, recorded from RocketMQ 5.5.0 and official clients.
 const RECORDED: &str = include_str!("../../tests/golden/fields.txt");
 
-/// Fields that any header may carry (facts/protocol-client.md 1.7).
+/// Fields that any header may carry (RocketMQ 5.5.0).
 const COMMON: &[&str] =
     &["bname", "ns", "nsd", "oway", "lo", "ReqT", "__ZONE_NAME", "__ZONE_MODE", "AccessKey", "Signature"];
 

@@ -1,6 +1,6 @@
 //! Messages for a later time.
 //!
-//! Codes and fields: facts/protocol-client.md 3.17, facts/protocol-admin.md 1.6, 2.9 (RocketMQ 5.5.0).
+//! Codes and fields: RocketMQ 5.5.0.
 
 use super::{Action, Permission};
 use crate::names::Topic;

@@ -1,6 +1,6 @@
 //! Topics: their configuration on brokers, their registration with name servers, lists of them.
 //!
-//! Codes and fields: facts/protocol-admin.md 2.3, 2.4, facts/protocol-client.md 2.1 (RocketMQ 5.5.0). Requests to name
+//! Codes and fields: RocketMQ 5.5.0. Requests to name
 //! servers take topics as they come: a name server checks no names.
 
 use super::{Action, NoHeader, Permission};

@@ -1,7 +1,7 @@
 //! Transactions: how they end.
 //!
 //! The broker's question is [`CheckTransactionState`](super::client::CheckTransactionState). Codes and fields:
-//! facts/protocol-client.md 3.10 (RocketMQ 5.5.0).
+//! RocketMQ 5.5.0.
 
 use super::{Action, NoHeader, Permission};
 use crate::names::Group;

@@ -1,6 +1,6 @@
 //! The topics that a broker has from its first start, and those that belong to it.
 //!
-//! Names, queues and permissions: facts/store.md 1.4, facts/protocol-client.md 5.7 (RocketMQ 5.5.0).
+//! Names, queues and permissions: RocketMQ 5.5.0.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};

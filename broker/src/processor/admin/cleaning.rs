@@ -1,6 +1,6 @@
 //! What operators have deleted at once instead of waiting for the store's own rounds.
 //!
-//! Upstream: `AdminBrokerProcessor`, `DefaultMessageStore` (facts/store.md 5.9).
+//! Upstream: `AdminBrokerProcessor`, `DefaultMessageStore` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 

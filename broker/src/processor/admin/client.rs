@@ -1,7 +1,7 @@
 //! Who is connected, for operators: consumers (203), producers (204, 328), the groups of a topic (300), and what a
 //! group wants of a topic (345).
 //!
-//! Upstream: `AdminBrokerProcessor` (facts/protocol-admin.md 2.7).
+//! Upstream: `AdminBrokerProcessor` (RocketMQ 5.5.0).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

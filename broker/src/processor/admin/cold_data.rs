@@ -1,6 +1,6 @@
 //! Limits for reading old messages (2001 to 2003), and whether the system reads the log ahead (2004).
 //!
-//! Upstream: `AdminBrokerProcessor` (facts/protocol-admin.md 2.9, RocketMQ 5.5.0).
+//! Upstream: `AdminBrokerProcessor` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 

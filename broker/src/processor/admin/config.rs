@@ -3,7 +3,7 @@
 //! A change is carried out whole or not at all. What may change by request follows from the declaration of each key
 //! ([`boostermq_remoting::config::Change`]); what did is written to the file of the start, so that it holds after the next one,
 //! too. A file that cannot be written, or was not given, is no reason to keep an operator from a change that holds at once; the
-//! answer says so then. Upstream: `AdminBrokerProcessor`, `Configuration` (facts/protocol-admin.md 5, facts/reliability.md 3).
+//! answer says so then. Upstream: `AdminBrokerProcessor`, `Configuration` (RocketMQ 5.5.0).
 
 use std::io;
 use std::path::Path;

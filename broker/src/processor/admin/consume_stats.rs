@@ -1,6 +1,6 @@
 //! How far groups are: one group (208) or all of them (317).
 //!
-//! Upstream: `AdminBrokerProcessor` (facts/protocol-admin.md 2.6, RocketMQ 5.5.0). A group that never consumed has an empty table,
+//! Upstream: `AdminBrokerProcessor` (RocketMQ 5.5.0). A group that never consumed has an empty table,
 //! and topics that are gone are left out: tools look each topic of an answer up again.
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Upstream removes the offsets of the groups in `filterGroups`, of all their topics, before it looks. Here a question changes
 //! nothing: those groups are left out of the answer and keep what they have.
 //!
-//! Upstream: `AdminBrokerProcessor`, `ConsumerOffsetManager` (facts/protocol-admin.md 2.6).
+//! Upstream: `AdminBrokerProcessor`, `ConsumerOffsetManager` (RocketMQ 5.5.0).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Consumer groups made, changed, deleted and shown.
 //!
-//! Upstream: `AdminBrokerProcessor`, `SubscriptionGroupManager` (facts/protocol-admin.md 2.5).
+//! Upstream: `AdminBrokerProcessor`, `SubscriptionGroupManager` (RocketMQ 5.5.0).
 
 #[cfg(test)]
 mod tests;

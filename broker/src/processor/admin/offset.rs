@@ -4,7 +4,7 @@
 //! there (code 21), and until then nothing is committed. Without it, the consumers that are online are told (220) and
 //! commit by themselves.
 //!
-//! Upstream: `AdminBrokerProcessor`, `Broker2Client` (facts/semantics.md 2.11, facts/protocol-admin.md 2.6).
+//! Upstream: `AdminBrokerProcessor`, `Broker2Client` (RocketMQ 5.5.0).
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! A table handed out in pages: the names in order, from a place on (21, 201).
 //!
 //! The asker goes on where its last page ended and starts again when the version it was given is no longer the current
-//! one. Upstream: `enableSplitMetadata` (facts/protocol-admin.md 2.4, RocketMQ 5.5.0).
+//! one. Upstream: `enableSplitMetadata` (RocketMQ 5.5.0).
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! What stands in a consume queue (321).
 //!
-//! Upstream: `AdminBrokerProcessor` (facts/protocol-admin.md 2.8, RocketMQ 5.5.0). Where upstream answers an offset outside the
+//! Upstream: `AdminBrokerProcessor` (RocketMQ 5.5.0). Where upstream answers an offset outside the
 //! queue without a body, at which its own tool fails, this answers with no entries.
 
 #[cfg(test)]

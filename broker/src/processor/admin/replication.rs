@@ -1,7 +1,7 @@
 //! What slaves, and operators who look for slaves, ask a master that has none: how replication does (907), how far the delay
 //! levels are (45), and what only a slave or a controller's broker would do (908, 1007).
 //!
-//! Upstream: `AdminBrokerProcessor` (facts/protocol-admin.md 2.10, RocketMQ 5.5.0).
+//! Upstream: `AdminBrokerProcessor` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 

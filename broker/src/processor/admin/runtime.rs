@@ -1,6 +1,6 @@
 //! How the broker does, in upstream's words: what clusterList, brokerStatus and the exporter read.
 //!
-//! Keys and formats: facts/protocol-admin.md 4.1 (RocketMQ 5.5.0). Keys of parts that are not there show what an idle
+//! Keys and formats: RocketMQ 5.5.0. Keys of parts that are not there show what an idle
 //! part of upstream shows.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! What the broker counted by topic, group and queue (315).
 //!
-//! Upstream: `AdminBrokerProcessor` (facts/protocol-admin.md 4.3).
+//! Upstream: `AdminBrokerProcessor` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 

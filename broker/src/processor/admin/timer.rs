@@ -1,6 +1,6 @@
 //! What slaves and operators ask the timer: how far it is, and how much waits for each topic.
 //!
-//! Upstream: `AdminBrokerProcessor` (facts/protocol-admin.md 2.9).
+//! Upstream: `AdminBrokerProcessor` (RocketMQ 5.5.0).
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Topics made, changed, deleted and shown.
 //!
-//! Upstream: `AdminBrokerProcessor`, `TopicConfigManager` (facts/protocol-admin.md 2.4).
+//! Upstream: `AdminBrokerProcessor`, `TopicConfigManager` (RocketMQ 5.5.0).
 
 #[cfg(test)]
 mod tests;

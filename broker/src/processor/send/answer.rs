@@ -1,6 +1,6 @@
 //! The answers to sends, written as bytes: the hot path.
 //!
-//! Fields: facts/protocol-client.md 3.2 (RocketMQ 5.5.0).
+//! Fields: RocketMQ 5.5.0.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,6 +1,6 @@
 //! Checks of a send, in upstream's order, shared by all that stores messages for clients.
 //!
-//! Each says in its error what the client is answered. Order and texts: facts/semantics.md 2.1. Upstream:
+//! Each says in its error what the client is answered. Order and texts: RocketMQ 5.5.0. Upstream:
 //! `AbstractSendMessageProcessor.msgCheck`.
 
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::config::BrokerConfig;
 use crate::response_error;
 use crate::transaction::HALF_TOPIC;
 
-/// Topics that clients may not send to (facts/semantics.md 2.1c).
+/// Topics that clients may not send to (RocketMQ 5.5.0).
 pub(super) const NOT_SENDABLE: [&str; 7] = [
     "SCHEDULE_TOPIC_XXXX",
     HALF_TOPIC,
@@ -81,7 +81,7 @@ pub(in crate::processor) fn check_open(broker: &Broker, settings: &BrokerConfig)
 }
 
 /// Messages that need an order go nowhere else while the broker may not be written: their producers have to wait. What
-/// has none goes elsewhere by the clients' own choice and is not refused (facts/semantics.md 2.1 a, f).
+/// has none goes elsewhere by the clients' own choice and is not refused (RocketMQ 5.5.0).
 pub(in crate::processor) fn check_permission(
     settings: &BrokerConfig,
     config: &TopicConfig,

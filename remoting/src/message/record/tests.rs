@@ -8,7 +8,7 @@ use super::*;
 use crate::names::QueueId;
 use crate::offsets::{PhysicalOffset, QueueOffset};
 
-/// The record of facts/store.md 10, as a Java broker wrote it.
+/// A record as a Java broker wrote it.
 const GOLDEN_V1: &str = "00000068 daa320a7 58932aac 00000001 00000000 0000000000000002 0000000000000000 00000000 \
     0000018bcfe56800 7f000001 00009c40 0000018bcfe56801 7f000001 00002a9f 00000000 0000000000000000 \
     00000002 6869 01 54 000a 5441475301 5461674102";
