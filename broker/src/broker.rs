@@ -12,9 +12,11 @@ use boostermq_remoting::message::id::UniqueIdSource;
 use boostermq_remoting::message::record::Record;
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
 use boostermq_remoting::net::allowance;
+use boostermq_remoting::net::client::Client;
 use boostermq_remoting::net::connection::Port;
 use boostermq_remoting::net::server::{Server, ServerLimits, bind, serve};
 use boostermq_remoting::net::threads::NetworkThreads;
+use boostermq_remoting::net::tls::{ClientTls, ServerTls};
 use boostermq_remoting::router::{ResponseError, Router};
 use boostermq_store::clock::{Clock, SystemClock};
 use boostermq_store::{Arrival, ArrivalListener, MessageStore, StoreOptions};
@@ -170,6 +172,8 @@ impl Broker {
         let backlog = settings.broker.server.server_socket_backlog;
         let main = bind(SocketAddr::new(listen_ip, port), backlog)?;
         let fast = bind(SocketAddr::new(listen_ip, port - 2), backlog)?;
+        let tls = ServerTls::new(&settings.broker.tls)?;
+        let caller = settings.broker.client.use_tls.0.then(|| ClientTls::new(&settings.broker.tls)).transpose()?;
         takeover::check(&settings)?;
         let arrivals = Arc::new(Arrivals::default());
         let mut options = StoreOptions::from(&settings.store);
@@ -189,7 +193,7 @@ impl Broker {
             sync_flush: settings.store.sync_flush_timeout.into(),
             waits_for_flush,
         };
-        let registration = Registration::new(&settings.broker);
+        let registration = Registration::new(&settings.broker, Client::with_tls(caller));
         let (store, timer) = {
             let (config, dir, now_ms) = (settings.store.clone(), config.clone(), clock.now_ms());
             tokio::task::spawn_blocking(move || {
@@ -235,6 +239,7 @@ impl Broker {
             unwritten: UNWRITTEN_MAX,
             memory: Arc::new(allowance::buffers(CONNECTION_MEMORY)),
             threads: NetworkThreads::start(std::thread::available_parallelism().map_or(1, usize::from))?,
+            tls,
         };
         let servers = vec![
             serve(main, Port::Main, broker.clone(), limits.clone())?,

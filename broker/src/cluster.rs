@@ -115,9 +115,11 @@ pub fn run(start: Start) -> anyhow::Result<()> {
 async fn serve(mut settings: Settings, machine: Machine, embeds: bool, began: Instant) -> anyhow::Result<()> {
     let mut signals = StopSignals::catch()?;
     let name_server = if embeds {
+        // One process, one TLS: keys of the broker's file hold for both, as system properties of a JVM do.
+        let tls = settings.broker.tls.clone();
         let address = SocketAddr::from(([127, 0, 0, 1], NAME_SERVER_PORT));
         settings.broker.namesrv_addr = Some(address.to_string());
-        let config = embedded_name_server(&machine)?;
+        let config = NamesrvConfig { tls, ..embedded_name_server(&machine)? };
         Some(boostermq_namesrv::start(config).await.context("the embedded name server does not start")?)
     } else {
         None

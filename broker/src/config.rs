@@ -8,7 +8,9 @@ use boostermq_remoting::config::reasons::{
     LITE, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, PROXY, QUEUE, REGISTRATION, ROCKSDB,
     STATIC_SUBSCRIPTION, STATIC_TOPIC, SUBSCRIPTIONS, TRANSFER, UNREAD_ANSWERS,
 };
-use boostermq_remoting::config::{ByteSize, ClientConfig, Millis, Percent, Seconds, SecretText, ServerConfig};
+use boostermq_remoting::config::{
+    ByteSize, ClientConfig, Millis, Percent, Seconds, SecretText, ServerConfig, TlsConfig,
+};
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
 
 mod access;
@@ -592,6 +594,8 @@ boostermq_remoting::config! {
             server: ServerConfig;
             /// The calling side of the network.
             client: ClientConfig;
+            /// Connections by TLS, in both directions.
+            tls: TlsConfig;
             /// Who may do what.
             access: AccessConfig;
         }

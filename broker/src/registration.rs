@@ -107,8 +107,8 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Registers with nobody yet. The name servers are those of `namesrvAddr`, separated by `;`.
-    pub(crate) fn new(config: &BrokerConfig) -> Self {
+    /// Registers with nobody yet. The name servers are those of `namesrvAddr`, separated by `;`; `client` calls them.
+    pub(crate) fn new(config: &BrokerConfig, client: Client) -> Self {
         let addresses = config.namesrv_addr.as_deref().unwrap_or_default().split(';').map(str::trim);
         let addresses: BTreeSet<&str> = addresses.filter(|address| !address.is_empty()).collect();
         let server = |address: &str| NameServer {
@@ -118,7 +118,7 @@ impl Registration {
             told: watch::Sender::new(0),
         };
         let servers = addresses.into_iter().map(server).collect();
-        Self { shared: Arc::new(Shared { servers, ..Shared::default() }), tasks: Mutex::default() }
+        Self { shared: Arc::new(Shared { servers, client, ..Shared::default() }), tasks: Mutex::default() }
     }
 
     /// Sends all topics to all name servers soon; does not wait.

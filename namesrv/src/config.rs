@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use boostermq_remoting::config::reasons::{CLUSTER_TEST, CONTROLLER, INSTALLATION, POOL, QUEUE};
-use boostermq_remoting::config::{Config, ConfigError, Machine, Millis, Seconds, ServerConfig, Warning};
+use boostermq_remoting::config::{Config, ConfigError, Machine, Millis, Seconds, ServerConfig, TlsConfig, Warning};
 use boostermq_remoting::properties_file::Properties;
 
 #[cfg(test)]
@@ -78,6 +78,8 @@ boostermq_remoting::config! {
         sections {
             /// The listening side of the network.
             server: ServerConfig;
+            /// Connections by TLS, in both directions.
+            tls: TlsConfig;
         }
     }
 }
@@ -88,8 +90,9 @@ impl NamesrvConfig {
     /// # Errors
     /// [`ConfigError`] naming file, line, key and value, and what would be right.
     pub fn read(given: &Properties, machine: &Machine) -> Result<(Self, Vec<Warning>), ConfigError> {
-        let (mut config, warnings) = Self::from_properties(given)?;
+        let (mut config, mut warnings) = Self::from_properties(given)?;
         config.resolve(given, machine);
+        warnings.extend(config.tls.resolve(given, &machine.system_properties)?);
         Ok((config, warnings))
     }
 

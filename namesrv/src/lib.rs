@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use boostermq_remoting::code::RequestCode;
 use boostermq_remoting::config::Live;
 use boostermq_remoting::net::allowance;
+use boostermq_remoting::net::client::Client;
 use boostermq_remoting::net::connection::{Connection, Port};
 use boostermq_remoting::net::outbox::Outbox;
 use boostermq_remoting::net::server::{Incoming, Server, ServerLimits, Service, bind, serve};
 use boostermq_remoting::net::threads::NetworkThreads;
+use boostermq_remoting::net::tls::{ClientTls, ServerTls, TlsError};
 use boostermq_remoting::request::RequestKind;
 use boostermq_remoting::request::cluster::RegisterBroker;
 use boostermq_remoting::router::Router;
@@ -52,6 +54,9 @@ pub enum StartError {
     /// The key-value settings cannot be used.
     #[error(transparent)]
     KvConfig(#[from] KvConfigError),
+    /// The settings of TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// The state all requests share.
@@ -114,6 +119,8 @@ impl Running {
 /// # Errors
 /// [`StartError`] in one sentence for an operator.
 pub async fn start(config: NamesrvConfig) -> Result<Running, StartError> {
+    let tls = ServerTls::new(&config.tls)?;
+    let caller = config.tls.calls_by_tls().then(|| ClientTls::new(&config.tls)).transpose()?;
     let kv = KvConfig::open(&config.kv_config_path)?;
     let address = SocketAddr::new(config.server.bind_address, config.server.listen_port);
     let listener = bind(address, config.server.server_socket_backlog)?;
@@ -123,6 +130,7 @@ pub async fn start(config: NamesrvConfig) -> Result<Running, StartError> {
         unwritten: UNWRITTEN_MAX,
         memory: Arc::new(allowance::buffers(CONNECTION_MEMORY_MAX)),
         threads: NetworkThreads::start(NETWORK_THREADS)?,
+        tls,
     };
     let scan = config.scan_not_active_broker_interval.duration();
     let (notices, told) = mpsc::channel(notify::WAITING_MAX);
@@ -138,7 +146,10 @@ pub async fn start(config: NamesrvConfig) -> Result<Running, StartError> {
     let (stop, stopped) = watch::channel(false);
     let config = state.config.clone();
     let server = serve(listener, Port::Main, state.clone(), limits)?;
-    let tasks = vec![tokio::spawn(expiry::run(state, scan, stopped.clone())), tokio::spawn(notify::run(told, stopped))];
+    let tasks = vec![
+        tokio::spawn(expiry::run(state, scan, stopped.clone())),
+        tokio::spawn(notify::run(Client::with_tls(caller), told, stopped)),
+    ];
     Ok(Running { server, config, stop, tasks })
 }
 

@@ -21,8 +21,7 @@ pub(crate) const WAITING_MAX: usize = 1024;
 const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Sends what arrives until the server stops.
-pub(crate) async fn run(mut notices: mpsc::Receiver<LowestChanged>, mut stop: watch::Receiver<bool>) {
-    let client = Client::new();
+pub(crate) async fn run(client: Client, mut notices: mpsc::Receiver<LowestChanged>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             notice = notices.recv() => match notice {

@@ -21,13 +21,15 @@ mod net;
 pub mod reasons;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod values;
 mod write_back;
 
 pub use change::{Change, ChangeRefusal};
-pub use machine::Machine;
+pub use machine::{Machine, system_properties};
 pub use net::{ClientConfig, ServerConfig};
-pub use values::{ByteSize, Days, Hours, Millis, Minutes, Percent, Seconds, Secret, SecretText, Setting};
+pub use tls::{ClientAuth, TlsConfig, TlsMode};
+pub use values::{AtStart, ByteSize, Days, Hours, Millis, Minutes, Percent, Seconds, Secret, SecretText, Setting};
 pub use write_back::write_back;
 
 /// What setting a key does.

@@ -53,6 +53,12 @@ impl fmt::Debug for Properties {
 }
 
 impl Properties {
+    /// No entry yet, with a name of where they will come from, for errors.
+    #[must_use]
+    pub fn named(source: &str) -> Self {
+        Self { source: source.to_owned(), ..Self::default() }
+    }
+
     /// No entry.
     #[must_use]
     pub fn new() -> Self {

@@ -107,11 +107,11 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// For a cluster with these name servers, separated by `;`.
+    /// For a cluster with these name servers, separated by `;`, whose servers `client` calls.
     #[must_use]
-    pub fn new(name_servers: &str) -> Self {
+    pub fn new(name_servers: &str, client: Client) -> Self {
         let addresses = name_servers.split(';').map(str::trim).filter(|address| !address.is_empty());
-        Self { client: Client::new(), name_servers: addresses.map(str::to_owned).collect() }
+        Self { client, name_servers: addresses.map(str::to_owned).collect() }
     }
 
     /// The name servers, in the order they were given.

@@ -30,6 +30,10 @@ mod watch;
 use std::io::{self, Write};
 
 use anyhow::bail;
+use boostermq_remoting::config::{TlsConfig, system_properties};
+use boostermq_remoting::net::client::Client;
+use boostermq_remoting::net::tls::ClientTls;
+use boostermq_remoting::properties_file::Properties;
 
 use crate::admin::{Admin, AdminError};
 use crate::command::{DONE, FAILED, NOT_BUILT, Session, SubCommand};
@@ -50,6 +54,8 @@ pub struct Environment {
     /// [`UPSTREAM_STATUS`] is `true`: commands that failed end with 0, as upstream's do. A command line that is not
     /// understood ends with 1 all the same.
     pub has_upstream_status: bool,
+    /// What `JAVA_OPT` sets for a JVM: servers are called by TLS with `-Dtls.enable=true`.
+    pub system_properties: Properties,
 }
 
 impl Environment {
@@ -60,7 +66,16 @@ impl Environment {
         Self {
             name_servers: std::env::var("NAMESRV_ADDR").ok(),
             has_upstream_status: std::env::var(UPSTREAM_STATUS).is_ok_and(is_true),
+            system_properties: system_properties(),
         }
+    }
+
+    /// How servers are called by TLS, when they are.
+    fn tls(&self) -> anyhow::Result<Option<ClientTls>> {
+        if !TlsConfig::environment_calls_by_tls(&self.system_properties) {
+            return Ok(None);
+        }
+        Ok(Some(ClientTls::new(&TlsConfig::of_environment(&self.system_properties)?)?))
     }
 }
 
@@ -132,7 +147,7 @@ async fn dispatch(
     };
     let name_servers = arguments.text("n").or(environment.name_servers.as_deref());
     let name_servers = name_servers.filter(|addresses| !addresses.trim().is_empty());
-    let admin = Admin::new(name_servers.unwrap_or(DEFAULT_NAME_SERVER));
+    let admin = Admin::new(name_servers.unwrap_or(DEFAULT_NAME_SERVER), Client::with_tls(environment.tls()?));
     if !command.has_tables() && (arguments.output().is_some() || arguments.watch().is_some()) {
         bail!("-o and --watch do not apply: it prints no table; leave them out");
     }

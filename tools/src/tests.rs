@@ -165,7 +165,7 @@ fn what_is_not_built_ends_with_a_status_of_its_own() {
 #[test]
 fn failures_end_as_upstreams_when_that_is_wanted() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let environment = crate::Environment { name_servers: None, has_upstream_status: true };
+    let environment = crate::Environment { has_upstream_status: true, ..crate::Environment::default() };
     for (line, status) in [
         (&["topicRoute", "-n", "127.0.0.1:1", "-t", "T"][..], 0),
         (&["updateStaticTopic", "-b", "b", "-t", "T", "-qn", "1"], 0),

@@ -61,6 +61,7 @@ impl TestBroker {
                 cpus: 1,
                 namesrv_addr: None,
                 rocketmq_home: None,
+                system_properties: Properties::new(),
             };
             let file = dir.path().join("broker.conf");
             let text = std::fs::read(&file).ok();

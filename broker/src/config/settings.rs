@@ -30,8 +30,12 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] naming file, line, key and value, and what would be right.
     pub fn read(given: Properties, machine: &Machine) -> Result<(Self, Vec<Warning>), ConfigError> {
-        let ((mut broker, mut store), warnings) = <(BrokerConfig, StoreConfig)>::from_properties(&given)?;
+        let ((mut broker, mut store), mut warnings) = <(BrokerConfig, StoreConfig)>::from_properties(&given)?;
         broker.resolve(&given, machine)?;
+        warnings.extend(broker.tls.resolve(&given, &machine.system_properties)?);
+        if given.get("useTLS").is_none() {
+            broker.client.use_tls.0 = broker.tls.calls_by_tls();
+        }
         store.resolve(&given, machine)?;
         if given.get("haListenPort").is_none() {
             store.ha_listen_port = broker.server.listen_port.saturating_add(1);

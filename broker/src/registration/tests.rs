@@ -51,9 +51,10 @@ fn subject(text: &str) -> (Arc<Subject>, Registration) {
         cpus: 2,
         namesrv_addr: None,
         rocketmq_home: None,
+        system_properties: Properties::new(),
     };
     let settings = Settings::read(Properties::parse("broker.conf", text.as_bytes()).unwrap(), &machine).unwrap().0;
-    let registration = Registration::new(&settings.broker);
+    let registration = Registration::new(&settings.broker, Client::new());
     let dir = tempfile::tempdir().unwrap();
     let settings = Live::new(settings);
     let topics = Topics::load(dir.path(), settings.clone(), Arc::new(ManualClock::new(5))).unwrap();

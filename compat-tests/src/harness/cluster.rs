@@ -19,6 +19,8 @@ use super::{Report, binaries, client, ports, tool};
 
 /// `GET_BROKER_CLUSTER_INFO`: which brokers a name server knows.
 const GET_BROKER_CLUSTER_INFO: i32 = 106;
+/// What a server of either kind prints when it serves.
+const STARTED: &str = "boot success";
 /// How long a process may take until it answers. The reference on a busy machine needs a dozen seconds.
 const READY_LIMIT: Duration = Duration::from_secs(90);
 /// Module openings the reference's store needs on JDK 17.
@@ -67,6 +69,7 @@ pub struct ClusterBuilder {
     target: Option<Target>,
     name_servers: usize,
     broker_keys: BTreeMap<String, String>,
+    system_properties: BTreeMap<String, String>,
     store: Option<PathBuf>,
     broker_wrapper: Vec<String>,
 }
@@ -87,6 +90,12 @@ impl ClusterBuilder {
     /// A line of `broker.conf`; overrides the harness' own.
     pub fn broker_key(mut self, key: &str, value: &str) -> ClusterBuilder {
         self.broker_keys.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A `-Dname=value` of all servers: to a JVM on its command line, to ours in the variable in which operators have it.
+    pub fn system_property(mut self, name: &str, value: &str) -> ClusterBuilder {
+        self.system_properties.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -120,6 +129,7 @@ impl ClusterBuilder {
             target,
             broker_port: ports::broker_port()?,
             broker_keys: self.broker_keys,
+            system_properties: self.system_properties,
             broker_wrapper: self.broker_wrapper,
             name_servers,
             broker: None,
@@ -145,6 +155,7 @@ pub struct Cluster {
     target: Target,
     broker_port: u16,
     broker_keys: BTreeMap<String, String>,
+    system_properties: BTreeMap<String, String>,
     broker_wrapper: Vec<String>,
     name_servers: Vec<NameServer>,
     broker: Option<Server>,
@@ -159,6 +170,7 @@ impl Cluster {
             target: None,
             name_servers: 1,
             broker_keys: BTreeMap::new(),
+            system_properties: BTreeMap::new(),
             store: None,
             broker_wrapper: Vec::new(),
         }
@@ -236,7 +248,10 @@ impl Cluster {
         let mut server = self.spawn_broker(&log)?;
         let name = self.broker_keys.get("brokerName").map_or("broker-a", String::as_str);
         for target in &self.name_servers {
-            wait_until(&mut server, &log, || knows_broker(target.port, name, self.broker_port))?;
+            wait_until(&mut server, &log, || match self.takes_plain_clients() {
+                true => knows_broker(target.port, name, self.broker_port),
+                false => log_tail(&log).contains(STARTED),
+            })?;
         }
         self.broker = Some(server);
         Ok(())
@@ -300,9 +315,17 @@ impl Cluster {
         let command = self.command("mqnamesrv", "org.apache.rocketmq.namesrv.NamesrvStartup", "256m", &conf)?;
         let log = folder.join(format!("namesrv-{index}.log"));
         let mut server = Server::start(&format!("name server {index}"), command, &log)?;
-        wait_until(&mut server, &log, || cluster_info(port).is_some())?;
+        wait_until(&mut server, &log, || match self.takes_plain_clients() {
+            true => cluster_info(port).is_some(),
+            false => log_tail(&log).contains(STARTED),
+        })?;
         self.name_servers[index].process = Some(server);
         Ok(())
+    }
+
+    /// False where the harness, which knows no TLS, cannot ask a server whether it is ready.
+    fn takes_plain_clients(&self) -> bool {
+        self.system_properties.get("tls.server.mode").is_none_or(|mode| mode != "enforcing")
     }
 
     fn spawn_broker(&self, log: &Path) -> Result<Server> {
@@ -352,12 +375,18 @@ impl Cluster {
         let home = self.folder().join("home");
         std::fs::create_dir_all(home.join("conf"))?;
         let ours = self.target == Target::Ours || (self.target == Target::Mixed && binary == "mqnamesrv");
+        let properties: Vec<String> =
+            self.system_properties.iter().map(|(name, value)| format!("-D{name}={value}")).collect();
         let mut command = match ours {
-            true => Command::new(binaries::bin_dir()?.join(binary)),
+            true => {
+                let mut ours = Command::new(binaries::bin_dir()?.join(binary));
+                ours.env("JAVA_OPT", format!("-server {}", properties.join(" ")));
+                ours
+            }
             false => {
                 let mut java = Command::new(tool("java")?);
                 java.args(JVM_OPENINGS).arg(format!("-Xmx{heap}")).arg("-Xms128m").arg("-XX:+UseSerialGC");
-                java.arg(format!("-Duser.home={}", home.display())).arg("-cp");
+                java.args(&properties).arg(format!("-Duser.home={}", home.display())).arg("-cp");
                 java.arg(format!("{}/*:{}", binaries::reference_jars()?.display(), home.join("conf").display()));
                 java.arg(class);
                 java

@@ -25,10 +25,9 @@ const LIST: [(char, u32); 14] = [
 ];
 
 /// Parts that are not built, for which a case may be set aside.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 11] = [
     "BatchCQ",
     "HA",
-    "TLS",
     "access control",
     "compaction",
     "controllers",

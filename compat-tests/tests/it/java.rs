@@ -11,7 +11,7 @@ use boostermq_compat_tests::harness::{
 const LIMIT: Duration = Duration::from_secs(1200);
 
 /// Cases that need a broker of their own kind.
-const OWN: [&str; 3] = ["A16", "M13R", "P19"];
+const OWN: [&str; 4] = ["A11", "A16", "M13R", "P19"];
 
 #[test]
 fn java_5_5_0() -> Result<()> {
@@ -40,6 +40,24 @@ fn java_light_queues() -> Result<()> {
 #[test]
 fn java_machine_room() -> Result<()> {
     run("java-machine-room", JavaClient::V5_5_0, &[], &["-own", "M13R"], &[("brokerName", "room1@broker-a")])
+}
+
+/// Each mode of TLS, set as operators of Java servers set it.
+#[test]
+fn java_tls() -> Result<()> {
+    if official_clients_skipped() || selected_cases().is_some_and(|cases| !cases.split(',').any(|case| case == "A11")) {
+        return Ok(());
+    }
+    for mode in ["permissive", "enforcing", "disabled"] {
+        let module = format!("java-tls-{mode}");
+        let mut cluster = Cluster::builder(&module).system_property("tls.server.mode", mode).start()?;
+        let mut program = JavaClient::V5_5_0.cases(&cluster, &[&format!("-Dcompat.tls.mode={mode}")])?;
+        program.args(["-own", "A11"]);
+        let report = cluster.run(program, LIMIT)?;
+        report.verify(cluster.target(), &module)?;
+        cluster.passed()?;
+    }
+    Ok(())
 }
 
 /// Files of 1 MiB that expire at once. The reference looks for the first time a minute after its start.

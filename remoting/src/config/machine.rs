@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use crate::properties_file::Properties;
+
 /// Facts about the machine and the environment of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -18,7 +20,13 @@ pub struct Machine {
     pub namesrv_addr: Option<String>,
     /// The environment variable `ROCKETMQ_HOME`.
     pub rocketmq_home: Option<String>,
+    /// What operators of Java servers set as `-Dname=value` in the variables [`JAVA_OPTIONS`]. Of these only the names of TLS
+    /// mean something here.
+    pub system_properties: Properties,
 }
+
+/// Environment variables that upstream's scripts hand to the JVM, the stronger one last.
+const JAVA_OPTIONS: [&str; 2] = ["JAVA_OPT", "JAVA_OPT_EXT"];
 
 impl Machine {
     /// The machine on which the process runs.
@@ -36,8 +44,27 @@ impl Machine {
                 .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX)),
             namesrv_addr: variable("NAMESRV_ADDR"),
             rocketmq_home: variable("ROCKETMQ_HOME"),
+            system_properties: system_properties(),
         }
     }
+}
+
+/// What the environment of the process sets as `-Dname=value` for a JVM: see [`Machine::system_properties`].
+#[must_use]
+pub fn system_properties() -> Properties {
+    definitions(JAVA_OPTIONS.into_iter().filter_map(|name| std::env::var(name).ok()))
+}
+
+/// The words `-Dname=value` of options for a JVM; the last of a name stands.
+pub(crate) fn definitions(options: impl IntoIterator<Item = String>) -> Properties {
+    let mut properties = Properties::named(&JAVA_OPTIONS.join(" or "));
+    for words in options {
+        let definitions = words.split_whitespace().filter_map(|word| word.strip_prefix("-D")?.split_once('='));
+        for (name, value) in definitions {
+            properties.insert(name, value.trim_matches(['"', '\'']));
+        }
+    }
+    properties
 }
 
 /// Interfaces come in the kernel's order: the one that is set up first stands before bridges and tunnels.

@@ -4,8 +4,8 @@
 
 use std::net::IpAddr;
 
-use super::reasons::{CONNECT, NAMESRV_SCAN, NETTY, PERMITS, SOCKET_BUFFERS, THREADS, TLS};
-use super::{ByteSize, Millis, Seconds};
+use super::reasons::{CONNECT, NAMESRV_SCAN, NETTY, PERMITS, SOCKET_BUFFERS, THREADS};
+use super::{AtStart, ByteSize, Millis, Seconds};
 
 crate::config! {
     /// Keys of the listening side.
@@ -80,8 +80,8 @@ crate::config! {
         client_pooled_byte_buf_allocator_enable: bool = false, "clientPooledByteBufAllocatorEnable", Inert(NETTY);
         /// Closes a connection on which an answer did not come in time.
         client_close_socket_if_timeout: bool = true, "clientCloseSocketIfTimeout", Inert(NETTY);
-        /// Connects to other servers by TLS.
-        use_tls: bool = false, "useTLS", Refused(TLS);
+        /// Connects to other servers by TLS. Filled at start with tls.enable, or with true where tls.server.mode is enforcing.
+        use_tls: AtStart<bool> = AtStart(false), "useTLS", Restart;
         /// Proxies for outgoing connections, as JSON.
         socks_proxy_config: String = "{}".into(), "socksProxyConfig", Inert(NETTY);
         /// Runs callbacks on network threads.

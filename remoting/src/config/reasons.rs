@@ -28,7 +28,6 @@ absent! {
     REGISTRATION = "partial registration: each one carries all topics";
     STATIC_SUBSCRIPTION = "static subscriptions";
     STATIC_TOPIC = "static topics";
-    TLS = "TLS for outgoing connections";
 }
 
 /// The product has no product environments to ask.

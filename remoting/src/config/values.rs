@@ -106,16 +106,45 @@ impl Setting for String {
 }
 
 /// `None` while the key is absent or its value empty.
-impl Setting for Option<String> {
-    const IS_FREE_TEXT: bool = true;
+impl<T: Setting> Setting for Option<T> {
+    const IS_FREE_TEXT: bool = T::IS_FREE_TEXT;
     fn kind() -> String {
-        String::kind()
+        T::kind()
     }
     fn parse(text: &str) -> Option<Self> {
-        Some((!text.is_empty()).then(|| text.to_owned()))
+        if text.is_empty() { Some(None) } else { T::parse(text).map(Some) }
     }
     fn text(&self) -> Option<String> {
-        self.clone()
+        self.as_ref().and_then(T::text)
+    }
+    fn number(&self) -> Option<i64> {
+        self.as_ref().and_then(T::number)
+    }
+    fn limits() -> Option<RangeInclusive<i64>> {
+        T::limits()
+    }
+}
+
+/// A value that no request changes, be it a number, a switch or a word: who may connect, and how, is decided at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtStart<T>(pub T);
+
+impl<T: Setting> Setting for AtStart<T> {
+    const IS_FREE_TEXT: bool = true;
+    fn kind() -> String {
+        T::kind()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        T::parse(text).map(Self)
+    }
+    fn text(&self) -> Option<String> {
+        self.0.text()
+    }
+    fn number(&self) -> Option<i64> {
+        self.0.number()
+    }
+    fn limits() -> Option<RangeInclusive<i64>> {
+        T::limits()
     }
 }
 

@@ -9,11 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
+use tokio_rustls::TlsConnector;
 
+use super::tls::ClientTls;
 use crate::command::RemotingCommand;
 use crate::frame::{Split, split};
 use crate::header::{FLAG_ONE_WAY, HeaderScratch};
@@ -30,7 +32,9 @@ pub enum CallError {
         source: io::Error,
     },
     /// The connection broke before the answer.
-    #[error("the connection to {address} broke before the answer came")]
+    #[error(
+        "the connection to {address} broke before the answer came (a server that takes clients by TLS only needs tls.enable=true)"
+    )]
     Broken {
         /// The address.
         address: String,
@@ -47,12 +51,20 @@ pub enum CallError {
 
 type Questions = Arc<Mutex<HashMap<i32, oneshot::Sender<RemotingCommand>>>>;
 
-#[derive(Debug)]
+type Reader = Box<dyn AsyncRead + Send + Unpin>;
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
 struct Link {
-    writer: tokio::sync::Mutex<OwnedWriteHalf>,
+    writer: tokio::sync::Mutex<Writer>,
     questions: Questions,
     broken: Arc<AtomicBool>,
     reader: tokio::task::JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").field("broken", &self.broken).finish_non_exhaustive()
+    }
 }
 
 impl Drop for Link {
@@ -66,6 +78,8 @@ impl Drop for Link {
 pub struct Client {
     links: Mutex<HashMap<String, Arc<Link>>>,
     next_opaque: AtomicI32,
+    /// All connections are made by it, if there is one.
+    tls: Option<ClientTls>,
 }
 
 /// How long a connection may take to come up.
@@ -76,6 +90,12 @@ impl Client {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A client without connections, that makes them by TLS if it is given how.
+    #[must_use]
+    pub fn with_tls(tls: Option<ClientTls>) -> Self {
+        Self { tls, ..Self::default() }
     }
 
     /// Sends a request and waits for its answer.
@@ -126,11 +146,33 @@ impl Client {
     async fn write(&self, address: &str, link: &Arc<Link>, command: &RemotingCommand) -> Result<(), CallError> {
         let mut bytes = Vec::new();
         command.write(&mut bytes);
-        let wrote = link.writer.lock().await.write_all(&bytes).await;
+        let mut writer = link.writer.lock().await;
+        let wrote = match writer.write_all(&bytes).await {
+            // A session by TLS may hold bytes back until it is told not to.
+            Ok(()) => writer.flush().await,
+            failed => failed,
+        };
         wrote.map_err(|_| {
             link.broken.store(true, Ordering::Release);
             CallError::Broken { address: address.to_owned() }
         })
+    }
+
+    async fn connect(&self, address: &str) -> io::Result<(Reader, Writer)> {
+        let stream = TcpStream::connect(address).await?;
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            let (reader, writer) = stream.into_split();
+            return Ok((Box::new(reader), Box::new(writer)));
+        };
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let handshake = TlsConnector::from(tls.config()).connect(name, stream).await;
+        let stream = handshake.map_err(|error| {
+            io::Error::new(error.kind(), format!("the TLS handshake failed ({error}); does the server take TLS?"))
+        })?;
+        let (reader, writer) = tokio::io::split(stream);
+        Ok((Box::new(reader), Box::new(writer)))
     }
 
     async fn link(&self, address: &str) -> Result<Arc<Link>, CallError> {
@@ -138,10 +180,9 @@ impl Client {
             return Ok(link.clone());
         }
         let failed = |source| CallError::Connect { address: address.to_owned(), source };
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
-        let stream = connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(failed)?;
-        let _ = stream.set_nodelay(true);
-        let (reader, writer) = stream.into_split();
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.connect(address));
+        let (reader, writer) =
+            connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(failed)?;
         let questions = Questions::default();
         let broken = Arc::new(AtomicBool::new(false));
         let link = Arc::new(Link {
@@ -172,7 +213,7 @@ impl Drop for Forget<'_> {
     }
 }
 
-async fn read_answers(mut reader: OwnedReadHalf, questions: Questions, broken: Arc<AtomicBool>) {
+async fn read_answers(mut reader: Reader, questions: Questions, broken: Arc<AtomicBool>) {
     let mut buffer = Vec::with_capacity(16 * 1024);
     let mut scratch = HeaderScratch::default();
     'connection: loop {

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
 use super::outbox::Outbox;
+use super::tls::session::{Received, TlsSession};
 use crate::command::RemotingCommand;
 
 /// Identity of a connection within this process; never used twice.
@@ -45,6 +46,34 @@ pub enum InvokeError {
 /// Questions to one peer that may be open at once.
 const OPEN_QUESTIONS_MAX: usize = 1024;
 
+/// What stands between those who answer and the socket.
+#[derive(Debug, Default)]
+struct Writing {
+    outbox: Outbox,
+    /// Of a connection by TLS.
+    tls: Option<Box<TlsSession>>,
+}
+
+impl Writing {
+    /// Hands what waits to the socket, as far as it takes it.
+    fn write_to(&mut self, stream: &TcpStream) -> io::Result<()> {
+        match &mut self.tls {
+            None => self.outbox.write_with(|slices| stream.try_write_vectored(slices)),
+            Some(session) => session.write(&mut self.outbox, stream),
+        }
+    }
+
+    /// True when nothing waits for the socket.
+    fn is_done(&self) -> bool {
+        self.outbox.is_empty() && !self.tls.as_ref().is_some_and(|session| session.has_unwritten())
+    }
+
+    /// Bytes that wait for the socket; those that a session holds, few as they are, count as one.
+    fn pending(&self) -> usize {
+        self.outbox.pending() + usize::from(self.tls.as_ref().is_some_and(|session| session.has_unwritten()))
+    }
+}
+
 /// One accepted connection.
 pub struct Connection {
     id: ConnectionId,
@@ -55,7 +84,7 @@ pub struct Connection {
     stream: Option<Arc<TcpStream>>,
     /// What is to be written. Whoever adds to it also writes, as far as the socket takes it: an answer from another thread
     /// need not wake this connection's own.
-    outbox: Mutex<Outbox>,
+    writing: Mutex<Writing>,
     outbox_limit: usize,
     /// Something was written since the connection's task last asked.
     has_written: AtomicBool,
@@ -86,7 +115,7 @@ impl Connection {
             local,
             port,
             stream,
-            outbox: Mutex::new(Outbox::default()),
+            writing: Mutex::default(),
             outbox_limit,
             has_written: AtomicBool::new(false),
             wake: Notify::new(),
@@ -146,15 +175,15 @@ impl Connection {
         if !self.is_open() {
             return;
         }
-        let mut outbox = self.outbox.lock();
-        write(&mut outbox);
-        let broke = self.write_some(&mut outbox).is_err();
-        let is_over = outbox.pending() > self.outbox_limit;
+        let mut writing = self.writing.lock();
+        write(&mut writing.outbox);
+        let broke = self.write_some(&mut writing).is_err();
+        let is_over = writing.outbox.pending() > self.outbox_limit;
         if broke || is_over {
-            *outbox = Outbox::default();
+            writing.outbox = Outbox::default();
         }
-        let waits = !outbox.is_empty();
-        drop(outbox);
+        let waits = !writing.is_done();
+        drop(writing);
         if is_over {
             tracing::warn!(
                 peer = %self.peer, limit = self.outbox_limit, "closing a connection: its peer does not read its answers"
@@ -168,10 +197,10 @@ impl Connection {
         }
     }
 
-    fn write_some(&self, outbox: &mut Outbox) -> io::Result<()> {
+    fn write_some(&self, writing: &mut Writing) -> io::Result<()> {
         self.has_written.store(true, Ordering::Relaxed);
         match &self.stream {
-            Some(stream) => outbox.write_with(|slices| stream.try_write_vectored(slices)),
+            Some(stream) => writing.write_to(stream),
             None => Ok(()),
         }
     }
@@ -181,12 +210,41 @@ impl Connection {
     /// # Errors
     /// The socket's, which end the connection.
     pub(crate) fn flush(&self, own: &mut Outbox) -> io::Result<usize> {
-        let mut outbox = self.outbox.lock();
-        outbox.append(own);
-        if !outbox.is_empty() {
-            self.write_some(&mut outbox)?;
+        let mut writing = self.writing.lock();
+        writing.outbox.append(own);
+        if !writing.is_done() {
+            self.write_some(&mut writing)?;
         }
-        Ok(outbox.pending())
+        Ok(writing.pending())
+    }
+
+    /// From now on all that is read and written is encrypted. Called before anything was.
+    pub(super) fn begin_tls(&self, session: TlsSession) {
+        self.writing.lock().tls = Some(Box::new(session));
+    }
+
+    /// Decrypts all of `cipher`, which must not be longer than `room`, into `room`, and writes what the handshake answers.
+    ///
+    /// # Errors
+    /// The peer does not speak TLS as it should, or is refused; it is told so as far as the socket takes it.
+    pub(super) fn decrypt(&self, cipher: &[u8], room: &mut [u8]) -> Result<Received, rustls::Error> {
+        let mut writing = self.writing.lock();
+        let Some(session) = &mut writing.tls else { return Err(rustls::Error::HandshakeNotComplete) };
+        let received = session.receive(cipher, room);
+        if let Some(stream) = &self.stream
+            && session.has_unwritten()
+        {
+            // A socket that is broken says so again when it is read.
+            let _ = writing.write_to(stream);
+        }
+        received
+    }
+
+    /// Tells a peer that is connected by TLS that this is the end, and not an attacker's cut.
+    pub(super) fn end_tls(&self) {
+        if let (Some(session), Some(stream)) = (&mut self.writing.lock().tls, &self.stream) {
+            session.say_end(stream);
+        }
     }
 
     /// True when something was written since this was last asked.
@@ -196,7 +254,7 @@ impl Connection {
 
     /// Gives memory back while nothing is to be written.
     pub(crate) fn release(&self) {
-        self.outbox.lock().release();
+        self.writing.lock().outbox.release();
     }
 
     /// Sends a request that wants no answer.

@@ -1,7 +1,8 @@
 //! Connections: bytes in, frames out, nothing decided.
 //!
 //! [`server`] accepts and runs one task per connection; [`connection`] is the handle others answer through;
-//! [`outbox`] holds what is still to be written; [`client`] asks other servers.
+//! [`outbox`] holds what is still to be written; [`client`] asks other servers; [`tls`] is what stands between them and
+//! the socket when a peer wants it.
 
 pub mod allowance;
 pub mod client;
@@ -11,6 +12,7 @@ pub mod server;
 #[cfg(test)]
 mod tests;
 pub mod threads;
+pub mod tls;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
@@ -19,8 +20,11 @@ use super::Budget;
 use super::connection::{Connection, ConnectionId, Port};
 use super::outbox::Outbox;
 use super::threads::NetworkThreads;
+use super::tls::session::SESSION_MEMORY;
+use super::tls::{self, ServerTls, TlsError};
 use crate::code::{ResponseCode, version};
 use crate::command::RemotingCommand;
+use crate::config::TlsMode;
 use crate::frame::{FRAME_PREFIX_LENGTH, Frame, Split, split};
 use crate::header::{HeaderScratch, HeaderView, decode};
 use crate::router::{Question, Response};
@@ -29,6 +33,8 @@ use crate::router::{Question, Response};
 const READ_BUFFER_START: usize = 8 * 1024;
 /// Bytes a connection reads at once at most, frames longer than this excepted.
 const READ_BUFFER_FULL: usize = 256 * 1024;
+/// Encrypted bytes that a connection reads at once. They stand on the stack: an idle connection has none.
+const TLS_READ: usize = 16 * 1024;
 /// A connection with more unwritten answers than this is not read from.
 const READ_PAUSE: usize = 4 * 1024 * 1024;
 /// How long a stopping server lets its connections write their last answers.
@@ -47,6 +53,8 @@ pub struct ServerLimits {
     pub memory: Arc<Budget>,
     /// Who serves them.
     pub threads: Arc<NetworkThreads>,
+    /// Which of them may come by TLS, or must.
+    pub tls: Arc<ServerTls>,
 }
 
 /// One request as it arrived.
@@ -90,6 +98,7 @@ struct OpenConnections {
     none: Notify,
     /// Clients that understand it are sent away.
     leaving: AtomicBool,
+    complaints: Complaints,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -197,10 +206,18 @@ async fn accept<S: Service>(
     mut stop: watch::Receiver<bool>,
     open: Arc<OpenConnections>,
 ) {
+    let mut look = tokio::time::interval(tls::LOOK_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let has_files = limits.tls.has_files();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.changed() => return,
+            _ = look.tick(), if has_files => {
+                let tls = limits.tls.clone();
+                tokio::task::spawn_blocking(move || tls.read_changes());
+                continue;
+            }
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -242,6 +259,8 @@ struct Open<S: Service> {
     limits: ServerLimits,
     /// Bytes taken from the memory budget.
     taken: usize,
+    /// Bytes taken from it for TLS, as long as the connection lives.
+    session_memory: usize,
     /// Dropped last: the connection counts until everything else is done.
     count: Count,
 }
@@ -264,7 +283,7 @@ impl<S: Service> Drop for Open<S> {
         if let Some(session) = self.session.take() {
             self.service.close(session, &self.connection);
         }
-        self.limits.memory.give(self.taken);
+        self.limits.memory.give(self.taken + self.session_memory);
     }
 }
 
@@ -293,7 +312,7 @@ async fn run<S: Service>(
     let session = Some(service.open(&connection));
     let idle = limits.idle;
     let mut task = Task {
-        open: Open { service, connection, session, limits, taken: 0, count },
+        open: Open { service, connection, session, limits, taken: 0, session_memory: 0, count },
         stream,
         buffer: Vec::new(),
         start: 0,
@@ -302,6 +321,9 @@ async fn run<S: Service>(
         out: Outbox::default(),
         unwritten: 0,
         more: false,
+        transport: Transport::New,
+        handshake: Handshake::No,
+        has_plain: false,
     };
     let mut active = Instant::now();
     let timer = tokio::time::sleep_until(active + idle);
@@ -318,6 +340,16 @@ async fn run<S: Service>(
             } else if task.more && task.unwritten < READ_PAUSE {
                 task.handle()?;
                 continue;
+            } else if task.has_plain && task.unwritten < READ_PAUSE {
+                if !task.read()? {
+                    return Ok(());
+                }
+                continue;
+            }
+            if task.handshake == Handshake::Begins {
+                let end = Instant::now() + task.open.limits.tls.handshake_time();
+                task.handshake = Handshake::EndsBy(end);
+                timer.as_mut().reset(end);
             }
             let reading = !closing && task.unwritten < READ_PAUSE;
             let interest = match (reading, task.unwritten == 0) {
@@ -337,6 +369,10 @@ async fn run<S: Service>(
                 () = &mut timer => {
                     if let Some(deadline) = deadline && Instant::now() >= deadline {
                         return Ok(());
+                    }
+                    if let Handshake::EndsBy(end) = task.handshake && Instant::now() >= end {
+                        let time = task.open.limits.tls.handshake_time();
+                        return Err(ConnectionError::HandshakeTooSlow(time));
                     }
                     if task.open.connection.take_written() {
                         active = Instant::now();
@@ -361,8 +397,37 @@ async fn run<S: Service>(
         let error: ConnectionError = error;
         match error {
             ConnectionError::Io(error) => tracing::debug!(%peer, %error, "a connection broke"),
-            error => tracing::warn!(%peer, %error, "closing a connection"),
+            error => {
+                if let Some(unsaid) = task.open.count.0.complaints.next() {
+                    tracing::warn!(%peer, %error, unsaid, "closing a connection");
+                }
+            }
         }
+    }
+    task.open.connection.end_tls();
+}
+
+/// Keeps strangers who knock at a port from filling the log.
+#[derive(Debug, Default)]
+struct Complaints(Mutex<(Option<Instant>, u32, u64)>);
+
+/// Complaints that are written in a second.
+const COMPLAINTS_PER_SECOND: u32 = 10;
+
+impl Complaints {
+    /// `None` when there are too many of late; else how many were left out since the last one.
+    fn next(&self) -> Option<u64> {
+        let mut state = self.0.lock();
+        let (began, count, unsaid) = &mut *state;
+        if began.is_none_or(|began| began.elapsed() >= Duration::from_secs(1)) {
+            (*began, *count) = (Some(Instant::now()), 0);
+        }
+        *count += 1;
+        if *count > COMPLAINTS_PER_SECOND {
+            *unsaid += 1;
+            return None;
+        }
+        Some(std::mem::take(unsaid))
     }
 }
 
@@ -378,6 +443,40 @@ enum ConnectionError {
         "the memory for the buffers of all connections is used up ({0} bytes are held); fewer or smaller requests at once would fit"
     )]
     Memory(usize),
+    #[error(
+        "a client by TLS, and tls.server.mode is disabled: switch TLS off in the client, or take both with permissive"
+    )]
+    TlsDisabled,
+    #[error(
+        "a client without TLS, and tls.server.mode is enforcing: switch TLS on in the client (tls.enable=true), or take both with permissive"
+    )]
+    PlainRefused,
+    #[error("TLS failed: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    TlsSetUp(#[from] TlsError),
+    #[error("its TLS handshake takes longer than {0:?}")]
+    HandshakeTooSlow(Duration),
+}
+
+/// How bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    /// None came yet: the first one tells.
+    New,
+    Plain,
+    Tls,
+}
+
+/// Where a TLS handshake stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handshake {
+    /// There is none, or it is over.
+    No,
+    /// Its first byte has come.
+    Begins,
+    /// Then the connection is closed.
+    EndsBy(Instant),
 }
 
 struct Task<S: Service> {
@@ -393,11 +492,18 @@ struct Task<S: Service> {
     unwritten: usize,
     /// Unread bytes may hold a whole frame: handling stopped because the peer must read first.
     more: bool,
+    transport: Transport,
+    handshake: Handshake,
+    /// The TLS session has plaintext for which there was no room.
+    has_plain: bool,
 }
 
 impl<S: Service> Task<S> {
     /// Reads once and handles what came; false at the end of the stream.
     fn read(&mut self) -> Result<bool, ConnectionError> {
+        if self.transport == Transport::Tls {
+            return self.read_tls();
+        }
         self.make_room()?;
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         let offered = room.len();
@@ -405,6 +511,9 @@ impl<S: Service> Task<S> {
             Ok(0) => return Ok(false),
             Ok(count) => {
                 self.end += count;
+                if self.transport == Transport::New && self.begin()? == Transport::Tls {
+                    return self.first_of_tls();
+                }
                 self.handle()?;
                 if count == offered && self.buffer.len() < READ_BUFFER_FULL {
                     self.grow(self.buffer.len() * 2)?;
@@ -414,6 +523,76 @@ impl<S: Service> Task<S> {
             Err(error) => return Err(error.into()),
         }
         Ok(true)
+    }
+
+    /// Looks at the first byte of the connection.
+    fn begin(&mut self) -> Result<Transport, ConnectionError> {
+        let is_tls = self.buffer.get(self.start) == Some(&tls::FIRST_BYTE);
+        self.transport = match (is_tls, self.open.limits.tls.mode()) {
+            (true, TlsMode::Disabled) => return Err(ConnectionError::TlsDisabled),
+            (false, TlsMode::Enforcing) => return Err(ConnectionError::PlainRefused),
+            (true, _) => Transport::Tls,
+            (false, _) => Transport::Plain,
+        };
+        Ok(self.transport)
+    }
+
+    /// Begins a handshake with what was read to find that it is one.
+    fn first_of_tls(&mut self) -> Result<bool, ConnectionError> {
+        if !self.open.limits.memory.take(SESSION_MEMORY) {
+            return Err(ConnectionError::Memory(self.open.limits.memory.used()));
+        }
+        self.open.session_memory = SESSION_MEMORY;
+        self.handshake = Handshake::Begins;
+        self.open.connection.begin_tls(self.open.limits.tls.session()?);
+        let cipher = self.buffer.get(self.start..self.end).unwrap_or_default().to_vec();
+        (self.start, self.end) = (0, 0);
+        let is_end = self.decrypt(&cipher)?;
+        self.handle()?;
+        Ok(!is_end)
+    }
+
+    /// As [`Task::read`], of a connection by TLS: whatever the socket has, up to the room of a whole read.
+    #[inline(never)]
+    fn read_tls(&mut self) -> Result<bool, ConnectionError> {
+        let mut cipher = [0; TLS_READ];
+        let (mut is_end, mut taken) = (false, 0);
+        while !is_end && taken < READ_BUFFER_FULL {
+            self.make_room()?;
+            // What the session has comes first, and alone: there may be no room for more.
+            let offered = if self.has_plain { 0 } else { (self.buffer.len() - self.end).min(TLS_READ) };
+            let offer = cipher.get_mut(..offered).unwrap_or_default();
+            let count = match if offered == 0 { Ok(0) } else { self.stream.try_read(offer) } {
+                Ok(0) if offered == 0 => 0,
+                Ok(0) => {
+                    is_end = true;
+                    break;
+                }
+                Ok(count) => count,
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => break,
+                Err(error) => return Err(error.into()),
+            };
+            taken += count;
+            is_end = self.decrypt(cipher.get(..count).unwrap_or_default())?;
+            if count < offered || offered == 0 && !self.has_plain {
+                break;
+            }
+        }
+        self.handle()?;
+        Ok(!is_end)
+    }
+
+    /// Puts the plaintext of `cipher`, which is not longer than the room there is, behind what is unread. True when the peer
+    /// has sent its last.
+    fn decrypt(&mut self, cipher: &[u8]) -> Result<bool, ConnectionError> {
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        let received = self.open.connection.decrypt(cipher, room)?;
+        self.end += received.plain;
+        self.has_plain = received.has_more;
+        if !received.is_handshaking {
+            self.handshake = Handshake::No;
+        }
+        Ok(received.is_end)
     }
 
     fn make_room(&mut self) -> Result<(), ConnectionError> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::Budget;
@@ -11,17 +11,19 @@ use super::connection::{Connection, Port};
 use super::outbox::Outbox;
 use super::server::{Incoming, Server, ServerLimits, Service, bind, serve};
 use super::threads::NetworkThreads;
+use super::tls::ServerTls;
 use crate::code::{RequestCode, ResponseCode, version};
 use crate::command::RemotingCommand;
+use crate::config::TlsConfig;
 use crate::frame::{HeaderCodec, Split, split};
 use crate::header::HeaderScratch;
 use crate::request::NoHeader;
 use crate::router::{Question, Response};
 
-const ECHO: i32 = 1;
-const LATER: i32 = 2;
+pub(super) const ECHO: i32 = 1;
+pub(super) const LATER: i32 = 2;
 const ASK_BACK: i32 = 3;
-const FLOOD: i32 = 4;
+pub(super) const FLOOD: i32 = 4;
 
 /// Answers with the body it was sent.
 struct Echo;
@@ -59,22 +61,31 @@ impl Service for Echo {
 }
 
 fn start(connections: usize, idle: Duration, memory: usize) -> Server {
+    let memory = Arc::new(Budget::new(memory));
+    start_with(connections, idle, memory, ServerTls::new(&TlsConfig::default()).unwrap())
+}
+
+pub(super) fn start_with(connections: usize, idle: Duration, memory: Arc<Budget>, tls: Arc<ServerTls>) -> Server {
     let listener = bind(([127, 0, 0, 1], 0).into(), 16).unwrap();
     let limits = ServerLimits {
         connections: Arc::new(Budget::new(connections)),
         idle,
         unwritten: 64 << 20,
-        memory: Arc::new(Budget::new(memory)),
+        memory,
         threads: NetworkThreads::start(2).unwrap(),
+        tls,
     };
     serve(listener, Port::Main, Arc::new(Echo), limits).unwrap()
 }
 
-fn request(code: i32, body: &[u8]) -> RemotingCommand {
+pub(super) fn request(code: i32, body: &[u8]) -> RemotingCommand {
     RemotingCommand::request(RequestCode(code), &NoHeader {}, Bytes::copy_from_slice(body))
 }
 
-async fn read_command(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<RemotingCommand> {
+pub(super) async fn read_command(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut Vec<u8>,
+) -> Option<RemotingCommand> {
     loop {
         if let Split::Whole(frame, used) = split(buffer).unwrap() {
             let command = RemotingCommand::from_frame(&frame, &mut HeaderScratch::default()).unwrap();

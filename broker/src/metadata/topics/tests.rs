@@ -17,6 +17,7 @@ fn settings(text: &str) -> Settings {
         cpus: 2,
         namesrv_addr: None,
         rocketmq_home: None,
+        system_properties: Properties::new(),
     };
     let named = format!("brokerClusterName=GoldCluster\nbrokerName=broker-g\n{text}");
     Settings::read(Properties::parse("broker.conf", named.as_bytes()).unwrap(), &machine).unwrap().0

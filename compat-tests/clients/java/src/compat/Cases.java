@@ -63,6 +63,7 @@ public final class Cases {
         ReplyCases.register(suite);
         TopicCases.register(suite);
         RestartCases.register(suite);
+        TlsCases.register(suite);
         try {
             // Compiled only where the admin library of 5.5.0 is on the class path.
             Class.forName("compat.admin.AdminCases").getMethod("register", Suite.class).invoke(null, suite);

@@ -106,7 +106,7 @@ final class TransactionCases {
         List<MessageExt> received = consume(pushConsumer(group()), topic, "tag");
         TransactionMQProducer producer = owned(name("TP"), new Decider());
         // So that the prepared message cannot lie at the log's offset 0, which is also what a message without one says.
-        producer().send(new Message(topic, "other", bytes("first")));
+        Env.producer().send(new Message(topic, "other", bytes("first")));
         TransactionSendResult committed = send(producer, topic, "commit:unknown");
         same(COMMIT, committed.getLocalTransactionState(), "local state");
         send(producer, topic, "rollback:rollback");
