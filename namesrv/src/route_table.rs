@@ -210,17 +210,9 @@ impl RouteTable {
                 let kept = new.topics.iter().map(|(topic, _)| topic.as_str()).collect();
                 self.delete_topics_but(&new.name, &kept);
             }
-            for (topic, mut queues) in new.topics {
-                if read_only {
-                    queues.perm &= !TopicConfig::PERM_WRITE;
-                }
-                self.enter_queues(topic, &new.name, queues, changed);
-            }
-            for (topic, name, mapping) in new.mappings {
-                // A mapping without queues would never be asked for.
-                if let Some(row) = self.topics.get_mut(&topic).filter(|_| changed) {
-                    row.mappings.insert(name, mapping);
-                }
+            self.enter_topics(&new.name, new.topics, read_only, changed);
+            if changed {
+                self.enter_mappings(new.mappings);
             }
         }
         match new.filter_servers {
@@ -228,10 +220,8 @@ impl RouteTable {
             Some(servers) => _ = self.filter_servers.insert(new.place.clone(), servers),
             None => {}
         }
-        let master = addresses.get(&BrokerId::MASTER).filter(|_| new.id != BrokerId::MASTER).and_then(|address| {
-            let place = Place { cluster: new.place.cluster.clone(), address: address.clone() };
-            self.live.get(&place).map(|live| (address.clone(), live.ha_address.clone()))
-        });
+        let master = addresses.get(&BrokerId::MASTER).filter(|_| new.id != BrokerId::MASTER);
+        let master = master.and_then(|address| self.master_at(&new.place.cluster, address));
         let live = Live {
             heard: now,
             timeout: new.timeout.unwrap_or(BROKER_TIMEOUT),
@@ -249,6 +239,31 @@ impl RouteTable {
     fn would_overflow(&self, new: &Registration) -> bool {
         let unknown = new.topics.iter().filter(|(topic, _)| !self.topics.contains_key(topic)).count();
         self.topics.len().saturating_add(unknown) > TOPICS_MAX
+    }
+
+    /// The address of a live master, and the one that its replicas connect to.
+    fn master_at(&self, cluster: &ClusterName, address: &Arc<str>) -> Option<(Arc<str>, String)> {
+        let place = Place { cluster: cluster.clone(), address: address.clone() };
+        self.live.get(&place).map(|live| (address.clone(), live.ha_address.clone()))
+    }
+
+    /// Enters a broker's topics; those of a slave that stands in for its master can only be read.
+    fn enter_topics(&mut self, name: &BrokerName, topics: Vec<(String, Queues)>, read_only: bool, changed: bool) {
+        for (topic, mut queues) in topics {
+            if read_only {
+                queues.perm &= !TopicConfig::PERM_WRITE;
+            }
+            self.enter_queues(topic, name, queues, changed);
+        }
+    }
+
+    fn enter_mappings(&mut self, mappings: Vec<(String, BrokerName, Value)>) {
+        for (topic, name, mapping) in mappings {
+            // A mapping without queues would never be asked for.
+            if let Some(row) = self.topics.get_mut(&topic) {
+                row.mappings.insert(name, mapping);
+            }
+        }
     }
 
     /// Writes the queues of a topic on a broker, if something about the broker changed or they are not there yet.
