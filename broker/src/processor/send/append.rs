@@ -37,52 +37,7 @@ impl SendSession {
                     broker.transactions.ops_stored(ops, self.batch.receipts());
                 }
                 self.count_transactions(broker);
-                let (mut waiting, mut unregistered) = (Vec::new(), Vec::new());
-                let settings = broker.settings.read();
-                for pending in &self.pending {
-                    let receipts =
-                        self.batch.receipts().get(pending.first..pending.first + pending.count).unwrap_or_default();
-                    let key = self.unique_keys.get(pending.unique_key.0..pending.unique_key.1).unwrap_or_default();
-                    let is_end = matches!(pending.kind, Kind::End(_));
-                    let mut latency = Arc::default();
-                    if let Some(queue) = self.batch.queue(pending.first) {
-                        let puts = Puts::request(receipts, (!pending.waits && !is_end).then_some(took));
-                        self.counters.stored(&broker.stats, queue, puts);
-                        if pending.waits {
-                            latency = self.counters.latency(&broker.stats, queue);
-                        }
-                    }
-                    if pending.waits || pending.registers {
-                        let list = if pending.registers { &mut unregistered } else { &mut waiting };
-                        list.push(Stored {
-                            question: pending.question,
-                            queue_id: pending.queue_id,
-                            unique_key: key.to_owned(),
-                            receipts: receipts.to_vec(),
-                            recall_handle: pending.recall_handle.clone(),
-                            is_end,
-                            begun,
-                            latency,
-                        });
-                    } else if is_end {
-                        Response::success().write(&pending.question, out);
-                    } else {
-                        let answer = Answer {
-                            queue_id: pending.queue_id,
-                            unique_key: key,
-                            receipts,
-                            recall_handle: pending.recall_handle.as_deref(),
-                        };
-                        answer.write(broker, &settings.broker, ResponseCode::SUCCESS, &pending.question, out);
-                    }
-                }
-                self.counters.flush(&broker.stats);
-                if !waiting.is_empty() {
-                    answer_when_flushed(broker, connection, end, waiting);
-                }
-                if !unregistered.is_empty() {
-                    tokio::spawn(answer_when_registered(broker.clone(), connection.clone(), end, unregistered));
-                }
+                self.answer(broker, connection, end, (begun, took), out);
             }
             Err(error) => {
                 broker.stats.refused(self.batch.len());
@@ -100,6 +55,62 @@ impl SendSession {
         self.pending.clear();
         self.unique_keys.clear();
         self.endings.clear();
+    }
+
+    /// Answers every send of an append that ended at `end`, was begun then and took so long: now, or when what it waits for has come.
+    fn answer(
+        &mut self,
+        broker: &Arc<Broker>,
+        connection: &Arc<Connection>,
+        end: PhysicalOffset,
+        (begun, took): (Instant, Duration),
+        out: &mut Outbox,
+    ) {
+        let (mut waiting, mut unregistered) = (Vec::new(), Vec::new());
+        let settings = broker.settings.read();
+        for pending in &self.pending {
+            let receipts = self.batch.receipts().get(pending.first..pending.first + pending.count).unwrap_or_default();
+            let key = self.unique_keys.get(pending.unique_key.0..pending.unique_key.1).unwrap_or_default();
+            let is_end = matches!(pending.kind, Kind::End(_));
+            let mut latency = Arc::default();
+            if let Some(queue) = self.batch.queue(pending.first) {
+                let puts = Puts::request(receipts, (!pending.waits && !is_end).then_some(took));
+                self.counters.stored(&broker.stats, queue, puts);
+                if pending.waits {
+                    latency = self.counters.latency(&broker.stats, queue);
+                }
+            }
+            if pending.waits || pending.registers {
+                let list = if pending.registers { &mut unregistered } else { &mut waiting };
+                list.push(Stored {
+                    question: pending.question,
+                    queue_id: pending.queue_id,
+                    unique_key: key.to_owned(),
+                    receipts: receipts.to_vec(),
+                    recall_handle: pending.recall_handle.clone(),
+                    is_end,
+                    begun,
+                    latency,
+                });
+            } else if is_end {
+                Response::success().write(&pending.question, out);
+            } else {
+                let answer = Answer {
+                    queue_id: pending.queue_id,
+                    unique_key: key,
+                    receipts,
+                    recall_handle: pending.recall_handle.as_deref(),
+                };
+                answer.write(broker, &settings.broker, ResponseCode::SUCCESS, &pending.question, out);
+            }
+        }
+        self.counters.flush(&broker.stats);
+        if !waiting.is_empty() {
+            answer_when_flushed(broker, connection, end, waiting);
+        }
+        if !unregistered.is_empty() {
+            tokio::spawn(answer_when_registered(broker.clone(), connection.clone(), end, unregistered));
+        }
     }
 
     /// The batch is stored: half messages in it are open, transactions ended by it are not.
