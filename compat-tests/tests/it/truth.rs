@@ -180,6 +180,26 @@ fn no_machine_and_no_registry_is_named() -> Result<()> {
     Ok(())
 }
 
+/// Whoever reads the source must have what it points to.
+#[test]
+fn documents_that_are_named_are_there() -> Result<()> {
+    let sources = source::all()?;
+    let is_there = |name: &str| {
+        let name = name.trim_start_matches("../").trim_start_matches('/');
+        let is_in = |folder: &str| folder.is_empty() || folder.ends_with('/');
+        sources.iter().any(|source| source.path.strip_suffix(name).is_some_and(is_in))
+    };
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-./".contains(letter);
+    let mut found = Vec::new();
+    for source in &sources {
+        let words = source.text.split(|letter| !is_part(letter)).map(|word| word.trim_end_matches('.'));
+        let names = words.filter(|word| word.rsplit_once('.').is_some_and(|(_, kind)| kind == "md"));
+        found.extend(names.filter(|name| !is_there(name)).map(|name| format!("{}: {name}", source.path)));
+    }
+    assert_none(&found, "a document is named that is not there");
+    Ok(())
+}
+
 #[test]
 fn locked_packages_come_from_the_public_registry() -> Result<()> {
     let path = workspace_dir().join("Cargo.lock");

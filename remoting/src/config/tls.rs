@@ -4,7 +4,7 @@
 //! well. What stands nearest to one server wins: its own file, then the file of `tls.config.file`, then the environment.
 //! They are never shown to a peer unless they were set, secrets not even then, and no request changes them.
 //!
-//! Upstream: `TlsSystemConfig`, `TlsHelper`, `TlsMode` (facts/reliability.md 4.4).
+//! Upstream: `TlsSystemConfig`, `TlsHelper`, `TlsMode` (RocketMQ 5.5.0).
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //!
 //! The task reads what the socket has, hands every whole frame in it to the [`Service`], and writes all answers
 //! in one vectored write. Answers that come later reach it through [`Connection::send`]. It stops reading from a
-//! peer that does not read its answers. Upstream: `NettyRemotingServer` (facts/protocol-client.md 1.1).
+//! peer that does not read its answers. Upstream: `NettyRemotingServer` (RocketMQ 5.5.0).
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -9,7 +9,7 @@
 //! made at the first hello, so that a start costs nothing. Certificates from files are read at start and again when they
 //! change. Never here: sockets (but for what a [`session`] writes), frames, settings ([`TlsConfig`]).
 //!
-//! Upstream: `TlsHelper`, `NettyRemotingServer.TlsModeHandler` (facts/protocol-client.md 1.9, facts/reliability.md 4.4).
+//! Upstream: `TlsHelper`, `NettyRemotingServer.TlsModeHandler` (RocketMQ 5.5.0).
 
 use std::path::PathBuf;
 use std::sync::Arc;
