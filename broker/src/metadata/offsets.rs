@@ -20,7 +20,7 @@ mod file;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -30,6 +30,7 @@ use boostermq_remoting::config::Live;
 use boostermq_remoting::names::QueueId;
 use boostermq_store::clock::Clock;
 use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
 use parking_lot::Mutex;
 
 use super::{MetadataError, MetadataFile};
@@ -45,43 +46,74 @@ pub(crate) type QueueOffsets = BTreeMap<u32, i64>;
 
 /// Offsets by group, topic and queue.
 #[derive(Debug, Default)]
-struct OffsetTable(DashMap<Box<str>, HashMap<Box<str>, QueueOffsets>>);
+struct OffsetTable {
+    groups: DashMap<Box<str>, HashMap<Box<str>, QueueOffsets>>,
+    /// Groups by topic, so that who asks for those of each topic does not walk all groups every time.
+    ///
+    /// Never lacks a group that is above: an entry is added after the one above, and removed before it. One that outlives
+    /// the other, because both happened at once, is passed over by [`OffsetTable::groups_of`]. Nobody holds both maps.
+    by_topic: DashMap<Box<str>, BTreeSet<Box<str>>>,
+}
 
 impl OffsetTable {
     /// Sets an offset; returns the one before.
     fn set(&self, group: &str, topic: &str, queue_id: QueueId, offset: i64) -> Option<i64> {
-        if let Some(mut topics) = self.0.get_mut(group) {
-            if let Some(queues) = topics.get_mut(topic) {
-                return queues.insert(queue_id.0, offset);
-            }
-            topics.insert(topic.into(), BTreeMap::from([(queue_id.0, offset)]));
-            return None;
+        if let Some(mut topics) = self.groups.get_mut(group)
+            && let Some(queues) = topics.get_mut(topic)
+        {
+            return queues.insert(queue_id.0, offset);
         }
-        self.0.entry(group.into()).or_default().entry(topic.into()).or_default().insert(queue_id.0, offset)
+        // Seen for the first time: only here names are allocated.
+        let before =
+            self.groups.entry(group.into()).or_default().entry(topic.into()).or_default().insert(queue_id.0, offset);
+        self.by_topic.entry(topic.into()).or_default().insert(group.into());
+        before
     }
 
     fn get(&self, group: &str, topic: &str, queue_id: QueueId) -> Option<i64> {
-        self.0.get(group)?.get(topic)?.get(&queue_id.0).copied()
+        self.groups.get(group)?.get(topic)?.get(&queue_id.0).copied()
     }
 
     fn queues(&self, group: &str, topic: &str) -> QueueOffsets {
-        self.0.get(group).and_then(|topics| topics.get(topic).cloned()).unwrap_or_default()
+        self.groups.get(group).and_then(|topics| topics.get(topic).cloned()).unwrap_or_default()
     }
 
     /// Takes one offset out.
     fn take(&self, group: &str, topic: &str, queue_id: QueueId) -> Option<i64> {
-        self.0.get_mut(group)?.get_mut(topic)?.remove(&queue_id.0)
+        self.groups.get_mut(group)?.get_mut(topic)?.remove(&queue_id.0)
+    }
+
+    fn topics_of(&self, group: &str) -> Vec<String> {
+        let topics = self.groups.get(group);
+        topics.iter().flat_map(|topics| topics.keys()).map(|topic| topic.to_string()).collect()
+    }
+
+    /// In order.
+    fn groups_of(&self, topic: &str) -> Vec<String> {
+        let known: Vec<Box<str>> =
+            self.by_topic.get(topic).map(|groups| groups.iter().cloned().collect()).unwrap_or_default();
+        let has_topic = |group: &str| self.groups.get(group).is_some_and(|topics| topics.contains_key(topic));
+        known.into_iter().filter(|group| has_topic(group)).map(String::from).collect()
     }
 
     fn remove_topic(&self, topic: &str) {
-        self.0.retain(|_, topics| {
+        self.by_topic.remove(topic);
+        self.groups.retain(|_, topics| {
             topics.remove(topic);
             !topics.is_empty()
         });
     }
 
     fn remove_group(&self, group: &str) {
-        self.0.remove(group);
+        for topic in self.topics_of(group) {
+            if let Entry::Occupied(mut groups) = self.by_topic.entry(topic.into()) {
+                groups.get_mut().remove(group);
+                if groups.get().is_empty() {
+                    groups.remove();
+                }
+            }
+        }
+        self.groups.remove(group);
     }
 }
 
@@ -203,19 +235,14 @@ impl ConsumerOffsets {
 
     /// Topics of which the group has committed offsets, in order.
     pub(crate) fn topics_of(&self, group: &str) -> Vec<String> {
-        let topics = self.committed.0.get(group);
-        let mut topics: Vec<String> =
-            topics.iter().flat_map(|topics| topics.keys()).map(|topic| topic.to_string()).collect();
+        let mut topics = self.committed.topics_of(group);
         topics.sort_unstable();
         topics
     }
 
     /// Groups that have committed offsets of the topic, in order.
     pub(crate) fn groups_of(&self, topic: &str) -> Vec<String> {
-        let consuming = self.committed.0.iter().filter(|entry| entry.value().contains_key(topic));
-        let mut groups: Vec<String> = consuming.map(|entry| entry.key().to_string()).collect();
-        groups.sort_unstable();
-        groups
+        self.committed.groups_of(topic)
     }
 
     /// Copies what one group has committed for a topic to another group.
@@ -244,7 +271,7 @@ impl ConsumerOffsets {
 
     fn removed(&self) {
         let resets =
-            self.resets.0.iter().flat_map(|entry| entry.value().values().map(BTreeMap::len).collect::<Vec<_>>());
+            self.resets.groups.iter().flat_map(|entry| entry.value().values().map(BTreeMap::len).collect::<Vec<_>>());
         self.waiting_resets.store(resets.sum(), Ordering::Release);
         self.note_change();
     }

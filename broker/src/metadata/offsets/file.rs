@@ -112,7 +112,7 @@ fn move_light(offset_table: &mut body::OffsetTable, light: &mut Map<String, Valu
 
 fn keyed(table: &OffsetTable, kept: &body::OffsetTable) -> body::OffsetTable {
     let mut keyed = kept.clone();
-    for entry in &table.0 {
+    for entry in &table.groups {
         for (topic, queues) in entry.value() {
             let queues = queues.iter().map(|(queue_id, offset)| (queue_id.cast_signed(), *offset));
             keyed.insert(format!("{topic}{SEPARATOR}{}", entry.key()), queues.collect());
@@ -123,7 +123,7 @@ fn keyed(table: &OffsetTable, kept: &body::OffsetTable) -> body::OffsetTable {
 
 fn topics_by_group(table: &OffsetTable, has_light_groups: bool) -> BTreeMap<String, Vec<String>> {
     let mut by_group = BTreeMap::new();
-    for entry in table.0.iter().filter(|entry| !(has_light_groups && is_light(entry.key()))) {
+    for entry in table.groups.iter().filter(|entry| !(has_light_groups && is_light(entry.key()))) {
         let mut topics: Vec<String> = entry.value().keys().map(|topic| topic.to_string()).collect();
         topics.sort_unstable();
         by_group.insert(entry.key().to_string(), topics);

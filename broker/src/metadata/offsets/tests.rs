@@ -127,6 +127,37 @@ fn removal_takes_resets_along() {
 }
 
 #[test]
+fn groups_of_a_topic_are_those_with_offsets_of_it() {
+    let offsets = Bench::new("").offsets();
+    // Topics and groups go while others come and commit.
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let offsets = &offsets;
+            scope.spawn(move || {
+                for round in 0..2000 {
+                    let (group, topic) = (format!("g{}", round % 7), format!("T{}", round % 5));
+                    match (round + thread) % 11 {
+                        0 => offsets.remove_topic(&topic),
+                        1 => offsets.remove_group(&group),
+                        _ => drop(offsets.commit(&group, &topic, QUEUE, round)),
+                    }
+                }
+            });
+        }
+    });
+    let groups: Vec<String> = (0..7).map(|group| format!("g{group}")).collect();
+    for topic in (0..5).map(|topic| format!("T{topic}")) {
+        let mut with_offsets = groups.clone();
+        with_offsets.retain(|group| offsets.topics_of(group).contains(&topic));
+        assert_eq!(offsets.groups_of(&topic), with_offsets, "{topic}");
+    }
+    for topic in (0..5).map(|topic| format!("T{topic}")) {
+        offsets.remove_topic(&topic);
+        assert_eq!(offsets.groups_of(&topic), Vec::<String>::new(), "{topic}");
+    }
+}
+
+#[test]
 fn a_group_can_be_copied() {
     let offsets = Bench::new("").offsets();
     offsets.commit("g", "T", QUEUE, 4);
