@@ -43,8 +43,9 @@ use crate::processor::admin::{
 use crate::processor::{assignment, client, offset, query, recall, relay, reply, send_back};
 use crate::transaction;
 
-/// Slow requests at once and waiting: upstream's admin pool (RocketMQ 5.5.0).
-const BLOCKING: BlockingLimits = BlockingLimits { at_once: 16, queued: 10_000 };
+/// Slow requests at once, enough for disks that read several places at a time, and waiting, as in upstream's admin pool
+/// (RocketMQ 5.5.0).
+const BLOCKING: BlockingLimits = BlockingLimits { at_once: 8, queued: 10_000 };
 
 /// Codes that the fast port does not serve (RocketMQ 5.5.0).
 const MAIN_PORT_ONLY: [i32; 6] = [11, 361, 200_050, 200_052, 200_054, 200_055];
@@ -98,8 +99,8 @@ pub(crate) fn routes() -> Router<Broker> {
         .on(QueryCorrectionOffset, correction::offsets)
         .on(QueryConsumeQueue, queue::entries)
         // Topics.
-        .on(UpdateAndCreateTopic, topic::update_and_create)
-        .on(UpdateAndCreateTopicList, topic::update_and_create_list)
+        .on_waiting(UpdateAndCreateTopic, topic::update_and_create)
+        .on_waiting(UpdateAndCreateTopicList, topic::update_and_create_list)
         .on(DeleteTopicInBroker, topic::delete)
         .on(GetAllTopicConfig, topic::all_configs)
         .on(GetTopicConfig, topic::config)

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::code::{Language, RequestCode, ResponseCode};
@@ -271,8 +272,64 @@ pub struct Router<S> {
     routes: HashMap<i32, Route<S>>,
     refused: BTreeMap<RequestCode, &'static str>,
     main_port_only: Vec<RequestCode>,
-    at_once: Arc<Semaphore>,
+    slow: Arc<SlowRequests>,
     queued: Arc<Semaphore>,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Requests that may be slow, in the order in which they came, and the threads that carry them out.
+///
+/// A thread goes on until nothing waits. So many requests at once, as tools send them, wake a few threads once, and not one for
+/// each; and the thread that did the work also writes the answer. Network threads have connections to serve.
+struct SlowRequests {
+    at_once: usize,
+    state: Mutex<SlowState>,
+}
+
+#[derive(Default)]
+struct SlowState {
+    waiting: VecDeque<Work>,
+    /// Threads at work, or about to be.
+    threads: usize,
+}
+
+impl SlowRequests {
+    fn new(at_once: usize) -> Self {
+        Self { at_once: at_once.max(1), state: Mutex::default() }
+    }
+
+    /// Has `work` done by a blocking thread of the runtime that the caller is in.
+    fn push(self: &Arc<Self>, work: Work) {
+        let mut state = self.state.lock();
+        state.waiting.push_back(work);
+        if state.threads >= self.at_once {
+            return;
+        }
+        state.threads += 1;
+        drop(state);
+        let slow = self.clone();
+        drop(tokio::task::spawn_blocking(move || slow.run()));
+    }
+
+    fn run(&self) {
+        while let Some(work) = self.next() {
+            // Handlers are guarded by themselves; a thread that is counted must not end here whatever happens.
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                tracing::error!("an answer could not be written; its client waits in vain");
+            }
+        }
+    }
+
+    /// The next work; without any, the thread no longer counts.
+    fn next(&self) -> Option<Work> {
+        let mut state = self.state.lock();
+        let work = state.waiting.pop_front();
+        if work.is_none() {
+            state.threads -= 1;
+        }
+        work
+    }
 }
 
 impl<S> fmt::Debug for Router<S> {
@@ -299,7 +356,7 @@ impl<S: Send + Sync + 'static> Router<S> {
             routes: HashMap::new(),
             refused: BTreeMap::new(),
             main_port_only: Vec::new(),
-            at_once: Arc::new(Semaphore::new(limits.at_once)),
+            slow: Arc::new(SlowRequests::new(limits.at_once)),
             queued: Arc::new(Semaphore::new(limits.queued)),
         }
     }
@@ -401,15 +458,12 @@ impl<S: Send + Sync + 'static> Router<S> {
                 let Ok(place) = self.queued.clone().try_acquire_owned() else {
                     return overloaded().write(&question, out);
                 };
-                let (handler, state, at_once) = (handler.clone(), state.clone(), self.at_once.clone());
-                tokio::spawn(async move {
-                    let connection = request.connection.clone();
-                    let Ok(turn) = at_once.acquire_owned().await else { return };
-                    let done = tokio::task::spawn_blocking(move || guarded(code, || handler(&state, request))).await;
-                    drop((turn, place));
-                    let response = done.unwrap_or_else(|_| panicked(code));
+                let (handler, state, connection) = (handler.clone(), state.clone(), request.connection.clone());
+                self.slow.push(Box::new(move || {
+                    let response = guarded(code, || handler(&state, request));
+                    drop(place);
                     connection.send(|out| response.write(&question, out));
-                });
+                }));
             }
             Handler::Waiting(handler) => {
                 let Ok(place) = self.queued.clone().try_acquire_owned() else {
@@ -452,4 +506,49 @@ fn overloaded() -> Response {
 #[must_use]
 pub fn not_supported(code: RequestCode) -> Response {
     Response::with_code(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, format!(" request type {} not supported", code.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Long enough for what must happen.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn slow_requests_run_a_few_at_once_in_their_order_and_outlive_a_panic() {
+        let slow = Arc::new(SlowRequests::new(2));
+        let (began, beginnings) = mpsc::channel();
+        let mut gates = Vec::new();
+        for number in 0..6 {
+            let (open, gate) = mpsc::channel::<()>();
+            gates.push(open);
+            let began = began.clone();
+            slow.push(Box::new(move || {
+                began.send(number).unwrap();
+                gate.recv().unwrap();
+                assert!(number != 1, "this one breaks");
+            }));
+        }
+        let next = || beginnings.recv_timeout(PATIENCE).unwrap();
+        let mut first = [next(), next()];
+        first.sort_unstable();
+        assert_eq!(first, [0, 1]);
+        assert_eq!(slow.state.lock().waiting.len(), 4, "two run, and only two");
+        for (number, gate) in gates.iter().enumerate() {
+            gate.send(()).unwrap();
+            if number < 4 {
+                assert_eq!(next(), number + 2);
+            }
+        }
+        let idle = async {
+            while slow.state.lock().threads > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, idle).await.unwrap();
+    }
 }

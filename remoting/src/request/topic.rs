@@ -96,10 +96,10 @@ crate::header! {
 
 requests! {
     /// Makes or changes a topic.
-    UpdateAndCreateTopic = 17 "UPDATE_AND_CREATE_TOPIC", Blocking, Permission::Topic("topic", Action::Create),
+    UpdateAndCreateTopic = 17 "UPDATE_AND_CREATE_TOPIC", Waiting, Permission::Topic("topic", Action::Create),
         CreateTopicRequestHeader => NoHeader;
     /// Makes or changes several topics; body `CreateTopicListRequestBody`.
-    UpdateAndCreateTopicList = 18 "UPDATE_AND_CREATE_TOPIC_LIST", Blocking, Permission::InBody(Action::Create);
+    UpdateAndCreateTopicList = 18 "UPDATE_AND_CREATE_TOPIC_LIST", Waiting, Permission::InBody(Action::Create);
     /// Hands out all topics, whole or in pages; body `TopicConfigAndMappingSerializeWrapper`.
     GetAllTopicConfig = 21 "GET_ALL_TOPIC_CONFIG", Blocking, Permission::Cluster(Action::Get),
         GetAllTopicConfigRequestHeader => GetAllTopicConfigResponseHeader;

@@ -38,18 +38,18 @@ const PERM_MAX: i32 = TopicConfig::PERM_READ | TopicConfig::PERM_WRITE | TopicCo
 const REGISTRATION_WAIT: Duration = Duration::from_secs(3);
 
 /// 17: makes or changes a topic.
-pub(crate) fn update_and_create(broker: &Arc<Broker>, request: Request<UpdateAndCreateTopic>) -> Handled {
+pub(crate) async fn update_and_create(broker: Arc<Broker>, request: Request<UpdateAndCreateTopic>) -> Handled {
     let config = from_header(&request.header)?;
-    put(broker, vec![(request.header.topic.clone(), config)])
+    put(broker, vec![(request.header.topic.clone(), config)]).await
 }
 
 /// 18: makes or changes several topics; when one is refused, none is changed.
-pub(crate) fn update_and_create_list(broker: &Arc<Broker>, request: Request<UpdateAndCreateTopicList>) -> Handled {
+pub(crate) async fn update_and_create_list(broker: Arc<Broker>, request: Request<UpdateAndCreateTopicList>) -> Handled {
     let body: CreateTopicListRequestBody = fastjson::from_slice(&request.body)
         .map_err(|error| ResponseError::system(format!("the list of topics cannot be read: {error}")))?;
     let named = |config: TopicConfig| Ok((Topic::parse(&config.topic_name)?, config));
     let configs: Result<Vec<_>, _> = body.topic_config_list.into_iter().map(named).collect();
-    put(broker, configs.map_err(response_error::invalid_name)?)
+    put(broker, configs.map_err(response_error::invalid_name)?).await
 }
 
 fn from_header(header: &CreateTopicRequestHeader) -> Result<TopicConfig, ResponseError> {
@@ -71,13 +71,17 @@ fn from_header(header: &CreateTopicRequestHeader) -> Result<TopicConfig, Respons
     })
 }
 
-fn put(broker: &Arc<Broker>, configs: Vec<(Topic, TopicConfig)>) -> Handled {
-    for (topic, config) in &configs {
-        check(broker, topic, config)?;
-    }
-    broker.topics.put(configs).map_err(not_changed)?;
-    // Requests that change topics run on threads of their own.
-    let settled = tokio::runtime::Handle::current().block_on(broker.registration.settled(REGISTRATION_WAIT));
+async fn put(broker: Arc<Broker>, configs: Vec<(Topic, TopicConfig)>) -> Handled {
+    let changing = broker.clone();
+    // The table is written to its file, which may take its time.
+    let changed = tokio::task::spawn_blocking(move || {
+        for (topic, config) in &configs {
+            check(&changing, topic, config)?;
+        }
+        changing.topics.put(configs).map_err(not_changed)
+    });
+    changed.await.map_err(|error| ResponseError::system(format!("the topics were not changed: {error}")))??;
+    let settled = broker.registration.settled(REGISTRATION_WAIT).await;
     if !settled {
         tracing::warn!("a topic has changed, but not every name server has heard of it yet");
     }
