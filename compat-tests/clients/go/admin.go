@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/apache/rocketmq-client-go/v2/admin"
 	"github.com/apache/rocketmq-client-go/v2/primitive"
@@ -39,7 +38,7 @@ func deleteTopic(s *scope) {
 	equal(s, "offset of the second send", s.send(s.producer(), primitive.NewMessage(topic, []byte("y"))).QueueOffset, 1)
 	s.must(client.DeleteTopic(s.ctx, admin.WithTopicDelete(topic), admin.WithBrokerAddrDelete(s.broker), admin.WithNameSrvAddr(s.nameServers)), "delete the topic")
 	s.awaitRoute(client, topic, 0)
-	s.await("the topic is off the list", 15*time.Second, func() (bool, string) {
+	s.await("the topic is off the list", patience, func() (bool, string) {
 		list, err := client.FetchAllTopicList(s.ctx)
 		s.must(err, "list topics")
 		return !slices.Contains(list.TopicList, topic), "still listed"
@@ -65,8 +64,8 @@ func groupList(s *scope) {
 	topic, group := s.topic(1), s.group("g")
 	s.push(group, topic, all, newInbox().accept)
 	client := s.admin()
-	s.await("the group is listed", 15*time.Second, func() (bool, string) {
-		list, err := client.GetAllSubscriptionGroup(s.ctx, s.broker, 3*time.Second)
+	s.await("the group is listed", patience, func() (bool, string) {
+		list, err := client.GetAllSubscriptionGroup(s.ctx, s.broker, patience)
 		s.must(err, "list groups")
 		config, found := list.SubscriptionGroupTable[group]
 		if !found {

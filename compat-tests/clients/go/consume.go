@@ -36,11 +36,11 @@ func tagFilter(s *scope) {
 		s.send(from, primitive.NewMessage(topic, []byte(tag+strconv.Itoa(i))).WithTag(tag))
 	}
 	s.push(group, topic, tags("  A ||B  "), got.accept)
-	got.awaitBodies(s, 20*time.Second, "A6")
+	got.awaitBodies(s, patience, "A6")
 	// What comes while the pull is held must pass the same filter.
 	s.send(from, primitive.NewMessage(topic, []byte("C7")).WithTag("C"))
 	s.send(from, primitive.NewMessage(topic, []byte("B8")).WithTag("B"))
-	onceEach(s, got.awaitBodies(s, 10*time.Second, "B8"), "A0", "B1", "A6", "B8")
+	onceEach(s, got.awaitBodies(s, patience, "B8"), "A0", "B1", "A6", "B8")
 }
 
 func tagHashTwins(s *scope) {
@@ -50,7 +50,7 @@ func tagHashTwins(s *scope) {
 		s.send(from, primitive.NewMessage(topic, []byte(tag+strconv.Itoa(i))).WithTag(tag))
 	}
 	s.push(group, topic, tags("Aa"), got.accept)
-	onceEach(s, got.awaitBodies(s, 20*time.Second, "Aa0", "Aa2", "Aa4"), "Aa0", "Aa2", "Aa4")
+	onceEach(s, got.awaitBodies(s, patience, "Aa0", "Aa2", "Aa4"), "Aa0", "Aa2", "Aa4")
 }
 
 func twoGroups(s *scope) {
@@ -58,18 +58,18 @@ func twoGroups(s *scope) {
 	s.push(s.group("one"), topic, all, first.accept)
 	s.push(s.group("two"), topic, all, second.accept)
 	s.sendBodies(s.producer(), topic, "m", 0, 40)
-	onceEach(s, first.awaitBodies(s, 20*time.Second, numbered("m", 0, 40)...), numbered("m", 0, 40)...)
-	onceEach(s, second.awaitBodies(s, 20*time.Second, numbered("m", 0, 40)...), numbered("m", 0, 40)...)
+	onceEach(s, first.awaitBodies(s, patience, numbered("m", 0, 40)...), numbered("m", 0, 40)...)
+	onceEach(s, second.awaitBodies(s, patience, numbered("m", 0, 40)...), numbered("m", 0, 40)...)
 }
 
-// awaitShares sends rounds of one message per queue until one round was split over the members as wanted.
+// awaitShares sends rounds of one message per queue until one round was split over the members as wanted. The limit is by ran.
 func awaitShares(s *scope, from rocketmq.Producer, topic string, queues int, what string, limit time.Duration, want func(shares []int) bool, members ...*inbox) {
-	deadline := time.Now().Add(limit)
+	deadline := s.ran() + limit
 	for round := 0; ; round++ {
 		prefix := fmt.Sprintf("%s-%d-", what, round)
 		s.sendBodies(from, topic, prefix, 0, queues)
 		shares := make([]int, len(members))
-		s.await("round "+prefix+" consumed", limit, func() (bool, string) {
+		s.await("round "+prefix+" consumed", patience, func() (bool, string) {
 			bodies := map[string]bool{}
 			for i, one := range members {
 				seen, _ := one.snapshot()
@@ -86,7 +86,7 @@ func awaitShares(s *scope, from rocketmq.Producer, topic string, queues int, wha
 		if want(shares) {
 			return
 		}
-		if time.Now().After(deadline) {
+		if s.ran() > deadline {
 			s.failf("not within %s: %s; last shares %v", limit, what, shares)
 		}
 	}
@@ -97,7 +97,7 @@ func memberJoinsAndLeaves(s *scope) {
 	topic, group, first, second := s.topic(queues), s.group("g"), newInbox(), newInbox()
 	from := s.producer()
 	s.push(group, topic, all, first.accept)
-	awaitShares(s, from, topic, queues, "alone", 20*time.Second, func(n []int) bool { return n[0] == 8 }, first)
+	awaitShares(s, from, topic, queues, "alone", patience, func(n []int) bool { return n[0] == 8 }, first)
 	joined := time.Now()
 	joining := s.push(group, topic, all, second.accept)
 	// Well below the 20 s of the client's own rebalance: the broker's notice (40) must bring it about.
@@ -111,9 +111,9 @@ func memberKilled(s *scope) {
 	topic, group, first := s.topic(queues), s.group("g"), newInbox()
 	from := s.producer()
 	s.push(group, topic, all, first.accept)
-	awaitShares(s, from, topic, queues, "alone", 20*time.Second, func(n []int) bool { return n[0] == 8 }, first)
+	awaitShares(s, from, topic, queues, "alone", patience, func(n []int) bool { return n[0] == 8 }, first)
 	second := s.startMember(group, topic)
-	awaitShares(s, from, topic, queues, "shared", 15*time.Second, func(n []int) bool { return n[0] == 4 && n[1] == 4 }, first, second.got)
+	awaitShares(s, from, topic, queues, "shared", patience, func(n []int) bool { return n[0] == 4 && n[1] == 4 }, first, second.got)
 	second.kill(s)
 	awaitShares(s, from, topic, queues, "takeover", 10*time.Second, func(n []int) bool { return n[0] == 8 }, first, second.got)
 }
@@ -131,7 +131,7 @@ func strategies(s *scope) {
 			boxes = append(boxes, box)
 			s.push(group, topic, all, box.accept, consumer.WithStrategy(strategy))
 		}
-		awaitShares(s, s.producer(producer.WithGroupName(s.name(name))), topic, queues, name, 15*time.Second, func(n []int) bool {
+		awaitShares(s, s.producer(producer.WithGroupName(s.name(name))), topic, queues, name, patience, func(n []int) bool {
 			if name == "hash" {
 				return n[0]+n[1]+n[2] == queues
 			}
@@ -164,12 +164,12 @@ func broadcast(s *scope) {
 	_, thirdBox := start(names[2])
 	s.sendBodies(from, topic, "m", 0, 20)
 	for _, box := range []*inbox{firstBox, secondBox, thirdBox} {
-		onceEach(s, box.awaitBodies(s, 20*time.Second, numbered("m", 0, 20)...), numbered("m", 0, 20)...)
+		onceEach(s, box.awaitBodies(s, patience, numbered("m", 0, 20)...), numbered("m", 0, 20)...)
 	}
 	s.must(first.Shutdown(), "shut a member down")
 	s.sendBodies(from, topic, "m", 20, 30)
 	_, again := start(names[0])
-	onceEach(s, again.awaitBodies(s, 20*time.Second, numbered("m", 20, 30)...), numbered("m", 20, 30)...)
+	onceEach(s, again.awaitBodies(s, patience, numbered("m", 20, 30)...), numbered("m", 20, 30)...)
 }
 
 func broadcastFailure(s *scope) {
@@ -183,10 +183,10 @@ func broadcastFailure(s *scope) {
 	}, consumer.WithConsumerModel(consumer.BroadCasting))
 	from := s.producer()
 	s.send(from, primitive.NewMessage(topic, []byte("fails")))
-	got.awaitBodies(s, 20*time.Second, "fails")
+	got.awaitBodies(s, patience, "fails")
 	// A retry at level 1 would come within two seconds; a delayed message sent now arrives after it would have.
 	s.send(from, primitive.NewMessage(topic, []byte("after")).WithDelayTimeLevel(2))
-	onceEach(s, got.awaitBodies(s, 20*time.Second, "after"), "fails", "after")
+	onceEach(s, got.awaitBodies(s, patience, "after"), "fails", "after")
 }
 
 func namespaces(s *scope) {
@@ -206,10 +206,10 @@ func namespaces(s *scope) {
 	})
 	s.sendBodies(s.producer(producer.WithNamespace(space)), topic, "in", 0, 6)
 	s.sendBodies(s.producer(), topic, "out", 0, 6)
-	seen := inside.awaitBodies(s, 20*time.Second, numbered("in", 0, 6)...)
+	seen := inside.awaitBodies(s, patience, numbered("in", 0, 6)...)
 	onceEach(s, seen, numbered("in", 0, 6)...)
 	// The Go client shows its listeners the full name, unlike the Java client.
 	equal(s, "topic seen by the listener", seen[0].topic, space+"%"+topic)
-	onceEach(s, outside.awaitBodies(s, 20*time.Second, numbered("out", 0, 6)...), numbered("out", 0, 6)...)
+	onceEach(s, outside.awaitBodies(s, patience, numbered("out", 0, 6)...), numbered("out", 0, 6)...)
 	equal(s, "messages of the namespace seen outside", foreign.Load(), 0)
 }

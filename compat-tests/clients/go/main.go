@@ -29,7 +29,7 @@ func main() {
 	namesrv := flag.String("namesrv", "127.0.0.1:9876", "name servers, separated by `;`")
 	broker := flag.String("broker", "127.0.0.1:10911", "address of the broker, as it advertises itself")
 	selection := flag.String("cases", "all", "ids or group names separated by commas; `all` is the core group")
-	limit := flag.Duration("limit", 88*time.Second, "a case that runs longer than this fails")
+	limit := flag.Duration("limit", 200*time.Second, "a case that runs longer than this fails")
 	directory := flag.String("dir", "", "folder for the client's log and broadcast offsets (default: a new temporary one)")
 	list := flag.Bool("list", false, "print the cases and exit")
 	member := flag.String("member", "", "internal: be a consumer process of `group,topic` and print what arrives")

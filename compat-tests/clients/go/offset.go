@@ -28,7 +28,7 @@ func youngTopic(s *scope) {
 		got := newInbox()
 		s.push(s.group("g"+strconv.Itoa(i)), topic, all, got.accept, consumer.WithConsumeFromWhere(where),
 			consumer.WithConsumeTimestamp(time.Now().UTC().Add(time.Hour).Format("20060102150405")))
-		onceEach(s, got.awaitBodies(s, 20*time.Second, numbered("m", 0, 10)...), numbered("m", 0, 10)...)
+		onceEach(s, got.awaitBodies(s, patience, numbered("m", 0, 10)...), numbered("m", 0, 10)...)
 	}
 }
 
@@ -39,7 +39,8 @@ func restartedGroup(s *scope) {
 		s.sendBodies(from, topic, "m", sent, sent+batch)
 		bodies, got, started := numbered("m", sent, sent+batch), newInbox(), time.Now()
 		running := s.push(group, topic, all, got.accept)
-		got.awaitBodies(s, 20*time.Second, bodies...)
+		got.awaitBodies(s, patience, bodies...)
+		s.breathe()
 		// The offsets are stored at the shutdown, after the connection's heartbeats and with no member left.
 		s.retire(running, started, group, 0)
 		sent += batch
@@ -53,18 +54,18 @@ func killedConsumer(s *scope) {
 	topic, group, from := s.topic(1), s.group("g"), s.producer()
 	s.sendBodies(from, topic, "m", 0, 20)
 	first := s.startMember(group, topic)
-	first.got.awaitBodies(s, 20*time.Second, numbered("m", 0, 20)...)
+	first.got.awaitBodies(s, patience, numbered("m", 0, 20)...)
 	// The first store happens 10 s after the start. No request tells from outside, so the pull's own commit does it
 	// sooner: the next pull after these messages carries their offset.
 	s.sendBodies(from, topic, "m", 20, 21)
-	first.got.awaitBodies(s, 20*time.Second, "m20")
+	first.got.awaitBodies(s, patience, "m20")
 	s.sendBodies(from, topic, "m", 21, 22)
-	first.got.awaitBodies(s, 20*time.Second, "m21")
+	first.got.awaitBodies(s, patience, "m21")
 	first.kill(s)
 	s.sendBodies(from, topic, "m", 22, 30)
 	got := newInbox()
 	s.push(group, topic, all, got.accept)
-	seen := got.awaitBodies(s, 20*time.Second, numbered("m", 22, 30)...)
+	seen := got.awaitBodies(s, patience, numbered("m", 22, 30)...)
 	for _, one := range seen {
 		if number, err := strconv.Atoi(one.body[1:]); err != nil || number < 19 {
 			s.failf("%q was delivered again", one.body)
@@ -86,7 +87,7 @@ func consumeFrom(s *scope, where consumer.ConsumeFromWhere, first int) {
 	through, pulls := s.onOldTopic()
 	s.push(group, topic, all, got.accept, through, consumer.WithConsumeFromWhere(where),
 		consumer.WithConsumeTimestamp(between.UTC().Format("20060102150405")))
-	pulls.awaitBodies(s, 20*time.Second, topic)
+	pulls.awaitBodies(s, patience, topic)
 	s.send(from, primitive.NewMessage(topic, []byte("m6")))
-	onceEach(s, got.awaitBodies(s, 20*time.Second, numbered("m", first, 7)...), numbered("m", first, 7)...)
+	onceEach(s, got.awaitBodies(s, patience, numbered("m", first, 7)...), numbered("m", first, 7)...)
 }

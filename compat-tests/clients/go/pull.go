@@ -60,8 +60,8 @@ func (s *scope) answered(answer chan pulled, limit time.Duration) pulled {
 // awaitReadable waits until the message at the offset can be read: a queue's end follows the log's a moment later, and
 // until then a pull behind it is beyond the end.
 func (s *scope) awaitReadable(with rocketmq.PullConsumer, queue *primitive.MessageQueue, offset int64) {
-	s.await(fmt.Sprintf("offset %d is readable", offset), 10*time.Second, func() (bool, string) {
-		status := s.answered(s.pullFrom(with, queue, offset, 1), 25*time.Second).result.Status
+	s.await(fmt.Sprintf("offset %d is readable", offset), patience, func() (bool, string) {
+		status := s.answered(s.pullFrom(with, queue, offset, 1), patience).result.Status
 		return status == primitive.PullFound, fmt.Sprint("status ", status)
 	})
 }
@@ -69,10 +69,10 @@ func (s *scope) awaitReadable(with rocketmq.PullConsumer, queue *primitive.Messa
 func heldPullEnds(s *scope) {
 	topic := s.topic(1)
 	with := s.pull(s.group("g"), topic)
-	one := s.answered(s.pullFrom(with, s.queueOf(topic, 0), 0, 32), 29*time.Second)
+	one := s.answered(s.pullFrom(with, s.queueOf(topic, 0), 0, 32), patience)
 	equal(s, "status", one.result.Status, primitive.PullNoNewMsg)
 	equal(s, "next offset", one.result.NextBeginOffset, 0)
-	if one.took < 19*time.Second || one.took > 27*time.Second {
+	if one.took < 19*time.Second {
 		s.failf("held for %s", one.took)
 	}
 }
@@ -82,21 +82,30 @@ func heldPullAnswered(s *scope) {
 	with, from := s.pull(s.group("g"), topic), s.producer()
 	s.send(from, primitive.NewMessage(topic, []byte("first")))
 	queue := s.queueOf(topic, 0)
-	equal(s, "messages at 0", len(s.answered(s.pullFrom(with, queue, 0, 32), 10*time.Second).result.GetMessageExts()), 1)
+	equal(s, "messages at 0", len(s.answered(s.pullFrom(with, queue, 0, 32), patience).result.GetMessageExts()), 1)
 	held := s.pullFrom(with, queue, 1, 32)
 	select {
 	case early := <-held:
 		s.failf("the pull at the end was answered at once: %+v", early)
 	case <-time.After(1500 * time.Millisecond):
 	}
-	sent := time.Now()
-	s.send(from, primitive.NewMessage(topic, []byte("second")))
-	one := s.answered(held, 10*time.Second)
-	equal(s, "status", one.result.Status, primitive.PullFound)
-	equal(s, "body", string(one.result.GetMessageExts()[0].Body), "second")
-	equal(s, "next offset", one.result.NextBeginOffset, 2)
-	if late := time.Since(sent); late > 2*time.Second {
-		s.failf("the held pull was answered %s after the send", late)
+	// A sweep comes by every five seconds: it does not answer five in a row at once. A machine that stands still spoils one.
+	for offset, inARow := int64(1), 0; inARow < 5; offset++ {
+		if offset == 40 {
+			s.failf("arrivals do not end held pulls at once")
+		}
+		body := fmt.Sprint("message ", offset)
+		sent := time.Now()
+		s.send(from, primitive.NewMessage(topic, []byte(body)))
+		one := s.answered(held, patience)
+		if inARow++; time.Since(sent) > time.Second {
+			inARow = 0
+		}
+		equal(s, "status", one.result.Status, primitive.PullFound)
+		equal(s, "body", string(one.result.GetMessageExts()[0].Body), body)
+		equal(s, "next offset", one.result.NextBeginOffset, offset+1)
+		held = s.pullFrom(with, queue, offset+1, 32)
+		time.Sleep(step)
 	}
 }
 
@@ -115,12 +124,12 @@ func pullBeyondEnd(s *scope) {
 		queue        *primitive.MessageQueue
 		offset, next int64
 	}{{full, 6, 5}, {full, 1_000_000, 5}, {empty, 5, 0}} {
-		one := s.answered(s.pullFrom(with, test.queue, test.offset, 32), 10*time.Second).result
+		one := s.answered(s.pullFrom(with, test.queue, test.offset, 32), patience).result
 		what := fmt.Sprintf("queue %d at %d", test.queue.QueueId, test.offset)
 		equal(s, what+": status", one.Status, primitive.PullOffsetIllegal)
 		equal(s, what+": next offset", one.NextBeginOffset, test.next)
 	}
-	one := s.answered(s.pullFrom(with, full, 2, 32), 10*time.Second).result
+	one := s.answered(s.pullFrom(with, full, 2, 32), patience).result
 	equal(s, "found from 2", len(one.GetMessageExts()), 3)
 	equal(s, "smallest offset", one.MinOffset, 0)
 	equal(s, "greatest offset", one.MaxOffset, 5)
@@ -134,7 +143,7 @@ func pullCount(s *scope) {
 	queue := s.queueOf(topic, 0)
 	s.awaitReadable(with, queue, 49)
 	for _, test := range []struct{ offset, asked, got int }{{0, 1, 1}, {0, 10, 10}, {0, 32, 32}, {0, 64, 32}, {45, 32, 5}} {
-		one := s.answered(s.pullFrom(with, queue, int64(test.offset), test.asked), 10*time.Second).result
+		one := s.answered(s.pullFrom(with, queue, int64(test.offset), test.asked), patience).result
 		what := fmt.Sprintf("asked %d from %d", test.asked, test.offset)
 		equal(s, what, len(one.GetMessageExts()), test.got)
 		equal(s, what+": next offset", one.NextBeginOffset, int64(test.offset+test.got))
@@ -174,7 +183,7 @@ func pullOffsets(s *scope) {
 	started := time.Now()
 	with := s.pull(group, topic)
 	// The client stores only queues that its rebalance gave it, and that sets the offset to what the broker knows.
-	s.await("offset 7 is stored", 20*time.Second, func() (bool, string) {
+	s.await("offset 7 is stored", patience, func() (bool, string) {
 		s.must(with.UpdateOffset(queue, 7), "set the offset")
 		s.must(with.PersistOffset(s.ctx, topic), "persist the offsets")
 		stored := s.storedOffset(group, queue)
@@ -190,7 +199,7 @@ func pullOffsets(s *scope) {
 	s.must(err, "pull")
 	equal(s, "messages", len(one.GetMessageExts()), 5)
 	equal(s, "first body", string(one.GetMessageExts()[0].Body), "m7")
-	s.await("a smaller offset is accepted", 20*time.Second, func() (bool, string) {
+	s.await("a smaller offset is accepted", patience, func() (bool, string) {
 		s.must(next.UpdateOffset(queue, 3), "set a smaller offset")
 		s.must(next.PersistOffset(s.ctx, topic), "persist it")
 		stored := s.storedOffset(group, queue)
@@ -201,7 +210,7 @@ func pullOffsets(s *scope) {
 // pollAll polls and acknowledges until every body came, and returns how often each did.
 func pollAll(s *scope, with rocketmq.PullConsumer, bodies ...string) map[string]int {
 	got := map[string]int{}
-	s.await(fmt.Sprintf("%d messages polled", len(bodies)), 30*time.Second, func() (bool, string) {
+	s.await(fmt.Sprintf("%d messages polled", len(bodies)), patience, func() (bool, string) {
 		for {
 			request, err := with.Poll(s.ctx, 200*time.Millisecond)
 			if consumer.IsNoNewMsgError(err) {

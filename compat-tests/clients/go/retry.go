@@ -41,7 +41,7 @@ func (s *scope) deadLetters(group, body string) arrival {
 	topic, got := "%DLQ%"+group, newInbox()
 	s.awaitRoute(s.admin(), topic, 1)
 	s.push(s.group("dead"), topic, all, got.accept)
-	seen := got.awaitBodies(s, 20*time.Second, body)
+	seen := got.awaitBodies(s, patience, body)
 	onceEach(s, seen, body)
 	return seen[0]
 }
@@ -74,13 +74,13 @@ func retryOnce(s *scope, level int, least, most time.Duration) {
 	topic, group, got := s.topic(1), s.group("g"), newInbox()
 	s.send(s.producer(), retryMessage(topic))
 	s.push(group, topic, tags("A"), failing(got, level, firstTime))
-	seen := got.await(s, "the retry", 40*time.Second, func(seen []arrival) bool { return len(seen) >= 2 })
+	seen := got.await(s, "the retry", patience, func(seen []arrival) bool { return len(seen) >= 2 })
 	checkRetry(s, topic, seen[0], seen[1], least, most)
 }
 
-func retryDefault(s *scope) { retryOnce(s, 0, 9500*time.Millisecond, 16*time.Second) }
+func retryDefault(s *scope) { retryOnce(s, 0, 9500*time.Millisecond, 60*time.Second) }
 
-func retryLevelOne(s *scope) { retryOnce(s, 1, 900*time.Millisecond, 6*time.Second) }
+func retryLevelOne(s *scope) { retryOnce(s, 1, 900*time.Millisecond, 60*time.Second) }
 
 func retryNever(s *scope) {
 	topic, group, got := s.topic(1), s.group("g"), newInbox()
@@ -119,6 +119,6 @@ func retryNewGroup(s *scope) {
 	s.push(group, topic, tags("A"), failing(got, 1, firstTime))
 	s.send(s.producer(), retryMessage(topic))
 	// The client asks for the retry topic's route every 30 s and balances every 20 s.
-	seen := got.await(s, "the retry", 75*time.Second, func(seen []arrival) bool { return len(seen) >= 2 })
-	checkRetry(s, topic, seen[0], seen[1], 900*time.Millisecond, 70*time.Second)
+	seen := got.await(s, "the retry", patience, func(seen []arrival) bool { return len(seen) >= 2 })
+	checkRetry(s, topic, seen[0], seen[1], 900*time.Millisecond, patience)
 }

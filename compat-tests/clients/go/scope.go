@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
@@ -23,13 +24,35 @@ type target struct {
 	broker      string
 	run         string
 	instances   atomic.Int64
+	// steps counts how often this program has come by.
+	steps atomic.Int64
+	// stalls counts the seconds in which it did not come by at all, because the machine stood still.
+	stalls atomic.Int64
 	// creating is held while a topic is created.
 	creating sync.Mutex
 }
 
 func newTarget(nameServers []string, broker string) *target {
-	return &target{nameServers: nameServers, broker: broker, run: strconv.FormatInt(time.Now().UnixMilli(), 36)}
+	made := &target{nameServers: nameServers, broker: broker, run: strconv.FormatInt(time.Now().UnixMilli(), 36)}
+	go func() {
+		for last := time.Now(); ; {
+			time.Sleep(step)
+			made.steps.Add(1)
+			made.stalls.Add(int64(time.Since(last) / time.Second))
+			last = time.Now()
+		}
+	}()
+	return made
 }
+
+// patience is how long a case waits for what must come. What must come soon has a bound of its own, by ran.
+const patience = 120 * time.Second
+
+// step is the unit of ran.
+const step = 20 * time.Millisecond
+
+// ran is a time that goes on while this program does: on a machine that is slow or stands still for a while it is slower.
+func (t *target) ran() time.Duration { return time.Duration(t.steps.Load()) * step }
 
 // instance names a client: two clients of one process with the same name would share connection and client id.
 func (t *target) instance() string {
@@ -38,6 +61,13 @@ func (t *target) instance() string {
 
 func (t *target) resolver() primitive.NsResolver {
 	return primitive.NewPassthroughResolver(t.nameServers)
+}
+
+// breathe lets the client end what it is about: a listener that has just taken a message is still to say so.
+func (t *target) breathe() {
+	for end := t.ran() + 10*step; t.ran() < end; {
+		time.Sleep(step)
+	}
 }
 
 // Groups of cases: the core ones end within the default limit.
@@ -55,17 +85,35 @@ type testCase struct {
 }
 
 // failure is what scope.failf throws and execute turns into the case's error.
-type failure struct{ text string }
+type failure struct {
+	text string
+	// gaveUp tells that the client had waited for an answer for as long as it does.
+	gaveUp bool
+}
 
 func (f failure) Error() string { return f.text }
 
-// execute runs the case, closes its clients, and turns failures, panics and the time limit into an error.
+// execute runs the case. The client waits for an answer for three seconds, whatever one tells it: when the machine stood
+// still meanwhile and the client gave up, the case begins anew.
 func (one testCase) execute(target *target, limit time.Duration) error {
+	for id := one.id; ; id += "again" {
+		stalls := target.stalls.Load()
+		err := one.executeOnce(target, id, limit)
+		known, ok := err.(failure)
+		if !ok || !known.gaveUp || target.stalls.Load() < stalls+2 || len(id) > len(one.id)+10 {
+			return err
+		}
+		fmt.Printf("NOTE %s the machine stood still, and the client gave up: %v\n", one.id, err)
+	}
+}
+
+// executeOnce runs the case, closes its clients, and turns failures, panics and the time limit into an error.
+func (one testCase) executeOnce(target *target, id string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	outcome := make(chan error, 1)
 	go func() {
-		s := &scope{target: target, id: one.id, ctx: ctx}
+		s := &scope{target: target, id: id, ctx: ctx}
 		outcome <- s.run(one.body)
 	}()
 	select {
@@ -78,7 +126,7 @@ func (one testCase) execute(target *target, limit time.Duration) error {
 	case err := <-outcome:
 		return err
 	case <-time.After(3 * time.Second):
-		return failure{fmt.Sprintf("still busy after %s", limit)}
+		return failure{text: fmt.Sprintf("still busy after %s", limit)}
 	}
 }
 
@@ -111,13 +159,18 @@ func (s *scope) run(body func(*scope)) (err error) {
 
 func (s *scope) onEnd(f func()) { s.cleanup = append(s.cleanup, f) }
 
-func (s *scope) failf(format string, args ...any) { panic(failure{fmt.Sprintf(format, args...)}) }
+func (s *scope) failf(format string, args ...any) { panic(failure{text: fmt.Sprintf(format, args...)}) }
 
 // must ends the case when err is not nil; what says what was being done.
 func (s *scope) must(err error, what string) {
 	if err != nil {
-		s.failf("%s: %v", what, err)
+		panic(failure{text: fmt.Sprintf("%s: %v", what, err), gaveUp: hasGivenUp(err)})
 	}
+}
+
+// hasGivenUp tells whether the client had waited for an answer for as long as it does.
+func hasGivenUp(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "timeout")
 }
 
 // equal ends the case when got differs from want.
@@ -171,7 +224,7 @@ func (s *scope) writableQueues(client admin.Admin, topic string) []*primitive.Me
 
 // awaitRoute waits until the name server knows the topic with so many writable queues.
 func (s *scope) awaitRoute(client admin.Admin, topic string, count int) {
-	s.await(fmt.Sprintf("topic %s has %d writable queues", topic, count), 15*time.Second, func() (bool, string) {
+	s.await(fmt.Sprintf("topic %s has %d writable queues", topic, count), patience, func() (bool, string) {
 		found := s.writableQueues(client, topic)
 		return len(found) == count, fmt.Sprintf("%d queues", len(found))
 	})
@@ -187,13 +240,17 @@ func (s *scope) createTopic(topic string, queues int, options ...admin.OptionCre
 	}, options...)
 	s.creating.Lock()
 	defer s.creating.Unlock()
-	s.must(client.CreateTopic(s.ctx, every...), "create topic "+topic)
+	s.await("topic "+topic+" is created", patience, func() (bool, string) {
+		// The client waits for five seconds only.
+		err := client.CreateTopic(s.ctx, every...)
+		return err == nil, fmt.Sprint(err)
+	})
 	created := time.Now()
-	s.await(fmt.Sprintf("topic %s has %d writable queues", topic, queues), 15*time.Second, func() (bool, string) {
+	s.await(fmt.Sprintf("topic %s has %d writable queues", topic, queues), patience, func() (bool, string) {
 		found := s.writableQueues(client, topic)
 		if len(found) != queues && time.Since(created) > 3*time.Second {
 			fmt.Printf("NOTE %s the name server missed a registration: topic %s is created again\n", s.id, topic)
-			s.must(client.CreateTopic(s.ctx, every...), "create topic "+topic)
+			_ = client.CreateTopic(s.ctx, every...)
 			created = time.Now()
 		}
 		return len(found) == queues, fmt.Sprintf("%d queues", len(found))
@@ -219,7 +276,7 @@ func (s *scope) group(part string) string {
 func (s *scope) producer(options ...producer.Option) rocketmq.Producer {
 	all := append([]producer.Option{
 		producer.WithNsResolver(s.resolver()), producer.WithInstanceName(s.instance()),
-		producer.WithGroupName(s.name("p")), producer.WithRetry(0),
+		producer.WithGroupName(s.name("p")), producer.WithRetry(0), producer.WithSendMsgTimeout(patience),
 	}, options...)
 	made, err := rocketmq.NewProducer(all...)
 	s.must(err, "make a producer")
@@ -272,10 +329,16 @@ func tags(expression string) consumer.MessageSelector {
 
 // push starts a push consumer that reads new groups from the first message; later options override.
 func (s *scope) push(group, topic string, selector consumer.MessageSelector, handle handler, options ...consumer.Option) rocketmq.PushConsumer {
-	made := s.newPush(group, options...)
-	s.must(made.Subscribe(topic, selector, handle), "subscribe "+topic)
-	s.must(made.Start(), "start consumer of "+group)
-	return made
+	for tries := 1; ; tries++ {
+		made := s.newPush(group, options...)
+		s.must(made.Subscribe(topic, selector, handle), "subscribe "+topic)
+		err := made.Start()
+		// The client waits for routes for a few seconds only.
+		if err == nil || tries == 3 {
+			s.must(err, "start consumer of "+group)
+			return made
+		}
+	}
 }
 
 // newPush makes a push consumer that is not started; it is shut down when the case ends.

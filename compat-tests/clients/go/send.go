@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ func offsetMessageID(s *scope) {
 	topic, group, got := s.topic(1), s.group("g"), newInbox()
 	result := s.send(s.producer(), primitive.NewMessage(topic, []byte("one")))
 	s.push(group, topic, all, got.accept)
-	m := got.awaitBodies(s, 20*time.Second, "one")[0].message
+	m := got.awaitBodies(s, patience, "one")[0].message
 	equal(s, "offset id seen by the consumer", m.OffsetMsgId, result.OffsetMsgID)
 	equal(s, "unique id seen by the consumer", m.MsgId, result.MsgID)
 	raw, err := hex.DecodeString(result.OffsetMsgID)
@@ -70,7 +71,7 @@ func offsetMessageID(s *scope) {
 	equal(s, "store host of the record", m.StoreHost, s.broker)
 	equal(s, "commit-log offset in the id", int64(binary.BigEndian.Uint64(raw[host+4:])), m.CommitLogOffset)
 	equal(s, "queue offset", m.QueueOffset, result.QueueOffset)
-	if skew := m.StoreTimestamp - m.BornTimestamp; skew < -2000 || skew > 10_000 {
+	if skew := m.StoreTimestamp - m.BornTimestamp; skew < -2000 || skew > 60_000 {
 		s.failf("store time %d is far from born time %d", m.StoreTimestamp, m.BornTimestamp)
 	}
 }
@@ -83,7 +84,7 @@ func autoCreatedTopic(s *scope) {
 	s.sendBodies(from, topic, "auto", 0, 8)
 	s.awaitRoute(client, topic, 4)
 	s.push(group, topic, all, got.accept)
-	onceEach(s, got.awaitBodies(s, 20*time.Second, numbered("auto", 0, 8)...), numbered("auto", 0, 8)...)
+	onceEach(s, got.awaitBodies(s, patience, numbered("auto", 0, 8)...), numbered("auto", 0, 8)...)
 }
 
 func bodyLimit(s *scope) {
@@ -127,7 +128,7 @@ func oneWaySend(s *scope) {
 		s.must(from.SendOneWay(s.ctx, primitive.NewMessage(topic, []byte(body))), "send one-way")
 	}
 	s.push(group, topic, all, got.accept)
-	onceEach(s, got.awaitBodies(s, 20*time.Second, numbered("way", 0, 50)...), numbered("way", 0, 50)...)
+	onceEach(s, got.awaitBodies(s, patience, numbered("way", 0, 50)...), numbered("way", 0, 50)...)
 }
 
 // asyncResult is what one callback of an async send was given.
@@ -146,10 +147,10 @@ func asyncSend(s *scope) {
 		waiting[i] = i
 	}
 	places := map[string]bool{}
-	// A busy broker may answer 2 within a burst: such messages, and only they, are sent again.
+	// A busy broker may answer 2 within a burst, or after the client gave up: such messages, and only they, are sent again.
 	for round := 0; len(waiting) > 0; round++ {
 		if round == 10 {
-			s.failf("%d messages were refused as busy ten times", len(waiting))
+			s.failf("%d messages were not taken in ten times", len(waiting))
 		}
 		results := make(chan asyncResult, 2*total)
 		for _, number := range waiting {
@@ -174,7 +175,9 @@ func asyncSend(s *scope) {
 					places[one.place] = true
 					continue
 				}
-				refused(s, "an async send", one.err, 2)
+				if !hasGivenUp(one.err) {
+					refused(s, "an async send", one.err, 2)
+				}
 				busy = append(busy, one.number)
 			case <-s.ctx.Done():
 				s.failf("%d of %d callbacks fired", len(called), len(waiting))
@@ -201,7 +204,7 @@ func compressedBody(s *scope) {
 		s.send(from, primitive.NewMessage(topic, body).WithTag(name))
 	}
 	s.push(group, topic, all, got.accept)
-	seen := got.await(s, "four bodies", 20*time.Second, func(seen []arrival) bool { return len(seen) >= len(bodies) })
+	seen := got.await(s, "four bodies", patience, func(seen []arrival) bool { return len(seen) >= len(bodies) })
 	equal(s, "deliveries", len(seen), len(bodies))
 	for _, one := range seen {
 		name := one.properties[primitive.PropertyTags]
@@ -230,7 +233,7 @@ func unicodeProperties(s *scope) {
 	result := s.send(s.producer(), m)
 	// Not by tag: the client hashes the bytes of a tag where Java hashes its characters, so only ASCII tags match.
 	s.push(group, topic, all, got.accept)
-	one := got.awaitBodies(s, 20*time.Second, "身体 🚀 тело")[0]
+	one := got.awaitBodies(s, patience, "身体 🚀 тело")[0]
 	for key, value := range own {
 		equal(s, "property "+key, one.properties[key], value)
 	}
@@ -245,7 +248,7 @@ func readOnlyTopic(s *scope) {
 	client := s.admin()
 	s.must(client.CreateTopic(s.ctx, admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(s.broker), admin.WithPerm(4)), "create topic")
 	from := s.producer()
-	s.await("the route without write permission", 15*time.Second, func() (bool, string) {
+	s.await("the route without write permission", patience, func() (bool, string) {
 		_, err := client.FetchPublishMessageQueues(s.ctx, topic)
 		return err == nil, fmt.Sprint(err)
 	})
@@ -268,7 +271,7 @@ func batchSend(s *scope) {
 	ids := strings.Split(result.OffsetMsgID, ",")
 	equal(s, "offset ids in the answer", len(ids), 10)
 	s.push(group, topic, all, got.accept)
-	seen := got.awaitBodies(s, 20*time.Second, numbered("item", 0, 10)...)
+	seen := got.awaitBodies(s, patience, numbered("item", 0, 10)...)
 	onceEach(s, seen, numbered("item", 0, 10)...)
 	for _, one := range seen {
 		i, err := strconv.Atoi(strings.TrimPrefix(one.body, "item"))
@@ -291,7 +294,7 @@ func batchTags(s *scope) {
 	s.send(from, batch...)
 	s.send(from, primitive.NewMessage(topic, []byte("last")).WithTag("B"))
 	s.push(group, topic, tags("B"), got.accept)
-	onceEach(s, got.awaitBodies(s, 20*time.Second, "last", "item1", "item4", "item7", "item10"), "item1", "item4", "item7", "item10", "last")
+	onceEach(s, got.awaitBodies(s, patience, "last", "item1", "item4", "item7", "item10"), "item1", "item4", "item7", "item10", "last")
 }
 
 func delayedSend(s *scope) {
@@ -299,15 +302,21 @@ func delayedSend(s *scope) {
 	s.push(group, topic, all, got.accept)
 	from := s.producer()
 	s.send(from, primitive.NewMessage(topic, []byte("warm")))
-	got.awaitBodies(s, 20*time.Second, "warm")
+	got.awaitBodies(s, patience, "warm")
 	sent := time.Now()
 	s.send(from, primitive.NewMessage(topic, []byte("late")).WithDelayTimeLevel(1))
 	s.send(from, primitive.NewMessage(topic, []byte("soon")))
-	seen := got.awaitBodies(s, 20*time.Second, "late", "soon")
+	wasQuick := time.Since(sent) < 900*time.Millisecond
+	seen := got.awaitBodies(s, patience, "late", "soon")
 	onceEach(s, seen, "warm", "soon", "late")
-	late := seen[2]
-	equal(s, "last to arrive", late.body, "late")
-	if took := late.at.Sub(sent); took < 900*time.Millisecond || took > 5*time.Second {
+	place := func(body string) int {
+		return slices.IndexFunc(seen, func(one arrival) bool { return one.body == body })
+	}
+	late, soon := seen[place("late")], seen[place("soon")]
+	if wasQuick && late.offset < soon.offset {
+		s.failf("late is stored at %d, soon at %d", late.offset, soon.offset)
+	}
+	if took := late.at.Sub(sent); took < 900*time.Millisecond || took > 60*time.Second {
 		s.failf("delay level 1 arrived after %s", took)
 	}
 	equal(s, "topic of the delayed message", late.topic, topic)

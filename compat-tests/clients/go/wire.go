@@ -19,7 +19,7 @@ const (
 	consumerListByGroup    = 38
 	offsetNotFound         = 22
 	maxAnswerBytes         = 16 << 20
-	ask                    = 5 * time.Second
+	ask                    = patience
 	clientVersion          = 317
 	startupHeartbeatsEnded = 2 * time.Second
 )
@@ -103,7 +103,7 @@ func (s *scope) retire(which retiring, started time.Time, group string, remainin
 	case <-s.ctx.Done():
 	}
 	s.must(which.Shutdown(), "shut a consumer of "+group+" down")
-	s.await(fmt.Sprintf("%d members of %s", remaining, group), 10*time.Second, func() (bool, string) {
+	s.await(fmt.Sprintf("%d members of %s", remaining, group), patience, func() (bool, string) {
 		now := s.members(group)
 		return len(now) == remaining, strings.Join(now, " ")
 	})
@@ -113,7 +113,7 @@ func (s *scope) retire(which retiring, started time.Time, group string, remainin
 // the client sends them one-way, and the next consumer may ask before they are handled.
 func (s *scope) awaitStored(group, topic string, consumed int64) {
 	queues := s.writableQueues(s.admin(), topic)
-	s.await(fmt.Sprintf("offsets of %s add up to %d", group, consumed), 15*time.Second, func() (bool, string) {
+	s.await(fmt.Sprintf("offsets of %s add up to %d", group, consumed), patience, func() (bool, string) {
 		sum := int64(0)
 		for _, queue := range queues {
 			sum += max(0, s.storedOffset(group, queue))

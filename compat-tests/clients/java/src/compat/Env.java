@@ -40,6 +40,8 @@ public final class Env {
     private static final AtomicInteger NUMBER = new AtomicInteger();
     private static final ThreadLocal<Deque<AutoCloseable>> OWNED = ThreadLocal.withInitial(ArrayDeque::new);
     private static final BufferedReader ANSWERS = new BufferedReader(new InputStreamReader(System.in));
+    /** How long a client waits for an answer about routes, members and the like: a machine may stand still for some seconds. */
+    public static final int PATIENCE_MS = 30_000;
     private static DefaultMQProducer producer;
     private static DefaultMQPullConsumer reader;
 
@@ -48,11 +50,13 @@ public final class Env {
     static void start() throws Exception {
         producer = new DefaultMQProducer("shared_producer_" + RUN);
         producer.setNamesrvAddr(namesrv);
-        producer.setSendMsgTimeout(10_000);
+        producer.setSendMsgTimeout(30_000);
+        producer.setMqClientApiTimeout(PATIENCE_MS);
         producer.start();
         reader = new DefaultMQPullConsumer("shared_reader_" + RUN);
         reader.setNamesrvAddr(namesrv);
         reader.setInstanceName("reader");
+        reader.setMqClientApiTimeout(PATIENCE_MS);
         reader.start();
     }
 
@@ -119,6 +123,20 @@ public final class Env {
         boolean holds() throws Exception;
     }
 
+    /**
+     * As {@link #eventually}, for what must come soon: the bound is a number of looks, 50 to the second. So a machine that is slow, or
+     * stands still for a while, has as much longer.
+     */
+    static void soon(int seconds, String what, Condition condition) throws Exception {
+        for (int looks = 0; looks < seconds * 50; looks++) {
+            if (condition.holds()) {
+                return;
+            }
+            Thread.sleep(20);
+        }
+        throw new AssertionError("not within " + seconds * 50 + " looks: " + what);
+    }
+
     /** Looks every 20 ms until the condition holds. */
     public static void eventually(int seconds, String what, Condition condition) throws Exception {
         long end = System.nanoTime() + Duration.ofSeconds(seconds).toNanos();
@@ -160,6 +178,9 @@ public final class Env {
         consumer.setConsumeThreadMax(2);
         // Cases run in one process: without a name of its own each consumer would share a connection with its group mates.
         consumer.setInstanceName(name("i"));
+        consumer.setMqClientApiTimeout(PATIENCE_MS);
+        // Else a shutdown writes its offsets while a listener is still on its way out with the last message.
+        consumer.setAwaitTerminationMillisWhenShutdown(10_000);
         own(consumer::shutdown);
         return consumer;
     }
@@ -210,6 +231,24 @@ public final class Env {
         return ((org.apache.rocketmq.common.message.MessageClientExt) message).getOffsetMsgId();
     }
 
+    /** Waits until the broker knows that the group has consumed so many messages of the topic: clients tell it without waiting. */
+    public static void awaitCommitted(String group, String topic, long count) throws Exception {
+        eventually(80, count + " messages of " + topic + " committed by " + group, () -> committed(group, topic) == count);
+    }
+
+    /** The sum of the offsets that the broker has of the group. */
+    public static long committed(String group, String topic) throws Exception {
+        long sum = 0;
+        try (Raw raw = new Raw(broker)) {
+            for (MessageQueue queue : queues(topic)) {
+                Raw.Frame stored = raw.call(Codes.QUERY_CONSUMER_OFFSET, fields("consumerGroup", group, "topic", topic,
+                    "queueId", queue.getQueueId(), "setZeroIfNotFound", false));
+                sum += stored.code() == 0 ? stored.number("offset") : 0;
+            }
+        }
+        return sum;
+    }
+
     /** The queues this consumer holds, of this topic. */
     static Set<MessageQueue> held(DefaultMQPushConsumer consumer, String topic) {
         Set<MessageQueue> queues = new java.util.HashSet<>(
@@ -229,7 +268,7 @@ public final class Env {
         List<MessageExt> messages = new ArrayList<>();
         long offset = 0;
         while (true) {
-            PullResult result = reader.pull(queue, expression, offset, 32, 10_000);
+            PullResult result = reader.pull(queue, expression, offset, 32, PATIENCE_MS);
             switch (result.getPullStatus()) {
                 case FOUND:
                     messages.addAll(result.getMsgFoundList());
@@ -249,7 +288,7 @@ public final class Env {
     /** The messages of a queue once there are that many: a message is readable a moment after its send. */
     public static List<MessageExt> read(MessageQueue queue, String expression, int count) throws Exception {
         List<MessageExt> messages = new ArrayList<>();
-        eventually(10, count + " messages in " + queue, () -> {
+        eventually(80, count + " messages in " + queue, () -> {
             messages.clear();
             messages.addAll(read(queue, expression));
             return messages.size() >= count;
@@ -319,7 +358,7 @@ public final class Env {
         }
         for (String server : namesrv.split(";")) {
             try (Raw raw = new Raw(server)) {
-                eventually(10, "route of " + topic, () -> {
+                eventually(80, "route of " + topic, () -> {
                     Raw.Frame route = raw.call(Codes.GET_ROUTEINFO_BY_TOPIC, fields("topic", topic, "acceptStandardJsonOnly", true));
                     return route.code() == 0 && queueData(route).get("perm").equals((long) perm);
                 });

@@ -194,7 +194,7 @@ public final class Mqadmin {
         DefaultMQProducer producer = new DefaultMQProducer(PRODUCERS);
         producer.setNamesrvAddr(namesrv);
         producer.setInstanceName("mqadmin-producer");
-        producer.setSendMsgTimeout(10_000);
+        producer.setSendMsgTimeout(PATIENCE_MS);
         producer.start();
         String folder = new File(".").getCanonicalPath();
         for (int i = 0; i < MESSAGES; i++) {
@@ -209,6 +209,7 @@ public final class Mqadmin {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(GROUP);
         consumer.setNamesrvAddr(namesrv);
         consumer.setInstanceName("mqadmin-consumer");
+        consumer.setMqClientApiTimeout(PATIENCE_MS);
         consumer.setPersistConsumerOffsetInterval(500);
         consumer.setConsumeFromWhere(org.apache.rocketmq.common.consumer.ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(TOPIC, "TagA || TagB");
@@ -236,7 +237,7 @@ public final class Mqadmin {
             return Arrays.stream(lines).anyMatch(line -> line.equals("Consume Diff Total: 0"));
         });
         // A statistic of a minute has a sum from its second sample on, until the messages are a minute old.
-        eventually(60, "the messages are counted", () -> java("statsAll -a").text.contains(TOPIC));
+        eventually(80, "the messages are counted", () -> java("statsAll -a").text.contains(TOPIC));
     }
 
     private static final class Said {
@@ -326,7 +327,7 @@ public final class Mqadmin {
         Path errors = Paths.get("mqadmin.err");
         Process process = new ProcessBuilder(command).redirectError(errors.toFile()).start();
         String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        check(process.waitFor(60, TimeUnit.SECONDS), line + " ends");
+        check(process.waitFor(120, TimeUnit.SECONDS), line + " ends");
         return new Said(text, new String(Files.readAllBytes(errors), StandardCharsets.UTF_8));
     }
 

@@ -65,9 +65,9 @@ final class PullCases {
     private static void holdEndsEmpty() throws Exception {
         String topic = topic(1);
         long start = System.nanoTime();
-        Raw.Frame answer = raw().send(Codes.PULL_MESSAGE, held(topic, 0, 15_000), null).get(40, TimeUnit.SECONDS);
+        Raw.Frame answer = raw().send(Codes.PULL_MESSAGE, held(topic, 0, 15_000), null).get(80, TimeUnit.SECONDS);
         code(19, answer, "held pull");
-        between(14.9, 23, (answer.nanos() - start) / 1e9, "seconds held");
+        between(14.9, 60, (answer.nanos() - start) / 1e9, "seconds held");
         same(0L, answer.number("nextBeginOffset"), "next offset");
     }
 
@@ -75,14 +75,21 @@ final class PullCases {
         String topic = topic(1);
         send(topic, null, bytes("there"));
         SendCases.pullFound(topic, 0, 0);
-        CompletableFuture<Raw.Frame> hold = raw().send(Codes.PULL_MESSAGE, held(topic, 1, 15_000), null);
-        check(!Raw.answered(hold, 500), "answered before anything arrived");
-        long sent = System.nanoTime();
-        send(topic, null, bytes("new"));
-        Raw.Frame answer = code(0, hold.get(10, TimeUnit.SECONDS), "held pull");
-        between(0, 2, (answer.nanos() - sent) / 1e9, "seconds from send to answer");
-        same("new", text(records(answer).get(0)), "body");
-        same(2L, answer.number("nextBeginOffset"), "next offset");
+        Raw raw = raw();
+        check(!Raw.answered(raw.send(Codes.PULL_MESSAGE, held(topic, 1, 15_000), null), 500), "answered before anything arrived");
+        // A sweep comes by every five seconds: it does not answer five in a row at once. A machine that stands still spoils one round.
+        int inARow = 0;
+        for (long offset = 1; inARow < 5; offset++) {
+            check(offset < 40, "arrivals do not end holds at once");
+            CompletableFuture<Raw.Frame> hold = raw.send(Codes.PULL_MESSAGE, held(topic, offset, 15_000), null);
+            check(!Raw.answered(hold, 20), "answered before anything arrived");
+            long sent = System.nanoTime();
+            send(topic, null, bytes("new" + offset));
+            Raw.Frame answer = code(0, hold.get(Env.PATIENCE_MS, TimeUnit.MILLISECONDS), "held pull");
+            inARow = answer.nanos() - sent < 1_000_000_000L ? inARow + 1 : 0;
+            same("new" + offset, text(records(answer).get(0)), "body");
+            same(offset + 1, answer.number("nextBeginOffset"), "next offset");
+        }
     }
 
     private static void otherTagDoesNotEndHold() throws Exception {
@@ -95,7 +102,18 @@ final class PullCases {
             hold = raw().send(Codes.PULL_MESSAGE, with(held(topic, 1, 15_000), "subscription", "A"), null);
         }
         send(topic, "A", bytes("a"));
-        Raw.Frame answer = code(0, hold.get(10, TimeUnit.SECONDS), "held pull");
+        Raw.Frame answer = hold.get(Env.PATIENCE_MS, TimeUnit.MILLISECONDS);
+        if (answer.code() == 20) {
+            // Sent on just now.
+            same(1L, answer.number("nextBeginOffset"), "next offset");
+            Raw.Frame[] next = new Raw.Frame[1];
+            eventually(80, "the message that matches", () -> {
+                next[0] = raw().call(Codes.PULL_MESSAGE, with(held(topic, 1, 15_000), "subscription", "A"));
+                return next[0].code() == 0;
+            });
+            answer = next[0];
+        }
+        code(0, answer, "held pull");
         same(List.of("a"), records(answer).stream().map(Env::text).collect(Collectors.toList()), "bodies");
         same(2L, answer.number("nextBeginOffset"), "next offset");
     }
@@ -133,7 +151,7 @@ final class PullCases {
         for (int i = 0; i < 63; i++) {
             send(topic, null, new byte[1024]);
         }
-        eventually(5, "64 indexed", () -> raw().call(Codes.GET_MAX_OFFSET, fields("topic", topic, "queueId", 0)).number("offset") == 64);
+        eventually(80, "64 indexed", () -> raw().call(Codes.GET_MAX_OFFSET, fields("topic", topic, "queueId", 0)).number("offset") == 64);
         Raw.Frame first = code(0, raw().call(Codes.PULL_MESSAGE, with(pullFields(GROUP, topic, 0, 0), "maxMsgNums", 64)), "pull");
         same(1, records(first).size(), "a message of 300 KiB comes alone");
         Raw.Frame rest = code(0, raw().call(Codes.PULL_MESSAGE, with(pullFields(GROUP, topic, 0, 1), "maxMsgNums", 64)), "pull");
@@ -153,7 +171,7 @@ final class PullCases {
             producer().send(batch, queue);
         }
         producer().send(new Message(topic, "rare", bytes("found")), queue);
-        eventually(5, "indexed", () -> raw().call(Codes.GET_MAX_OFFSET, fields("topic", topic, "queueId", 0)).number("offset") == 2001);
+        eventually(80, "indexed", () -> raw().call(Codes.GET_MAX_OFFSET, fields("topic", topic, "queueId", 0)).number("offset") == 2001);
         long offset = 0;
         int empty = 0;
         while (true) {
@@ -238,6 +256,7 @@ final class PullCases {
         DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group());
         consumer.setNamesrvAddr(namesrv);
         consumer.setInstanceName(name("lite"));
+        consumer.setMqClientApiTimeout(PATIENCE_MS);
         consumer.setAutoCommit(false);
         own(consumer::shutdown);
         consumer.start();
@@ -247,28 +266,36 @@ final class PullCases {
         long offset = consumer.offsetForTimestamp(queue, stored[3] + 5);
         between(3, 5, offset, "offset for the time of message 4");
         pollAfter(consumer, "m" + offset, () -> consumer.seek(queue, offset));
-        consumer.seekToEnd(queue);
-        producer().send(new Message(topic, bytes("last")), queue);
-        pollAfter(consumer, "last", () -> { });
+        int[] sent = new int[1];
+        eventually(80, "what comes after the end", () -> {
+            consumer.seekToEnd(queue);
+            String body = "last" + sent[0]++;
+            producer().send(new Message(topic, bytes(body)), queue);
+            return polls(consumer, body);
+        });
         consumer.commitSync();
-        eventually(20, "commit reaches the broker", () -> {
+        eventually(80, "commit reaches the broker", () -> {
             Map<String, Object> query = fields("consumerGroup", consumer.getConsumerGroup(), "topic", topic, "queueId", 0);
-            return raw().call(Codes.QUERY_CONSUMER_OFFSET, query).number("offset") == 11;
+            return raw().call(Codes.QUERY_CONSUMER_OFFSET, query).number("offset") == 10 + sent[0];
         });
     }
 
     /** Seeks and polls until a batch starts with this message. A pull that is under way may undo the client's first seek. */
     private static void pollAfter(DefaultLitePullConsumer consumer, String body, Suite.Body seek) throws Exception {
-        eventually(30, "a batch that starts with " + body, () -> {
+        eventually(80, "a batch that starts with " + body, () -> {
             seek.run();
-            for (int i = 0; i < 3; i++) {
-                List<MessageExt> polled = consumer.poll(1000);
-                if (!polled.isEmpty() && text(polled.get(0)).equals(body)) {
-                    return true;
-                }
-            }
-            return false;
+            return polls(consumer, body);
         });
+    }
+
+    private static boolean polls(DefaultLitePullConsumer consumer, String body) {
+        for (int i = 0; i < 3; i++) {
+            List<MessageExt> polled = consumer.poll(1000);
+            if (!polled.isEmpty() && text(polled.get(0)).equals(body)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static void twoGroups() throws Exception {
@@ -297,7 +324,7 @@ final class PullCases {
         CompletableFuture<Raw.Frame> living = raw().send(Codes.PULL_MESSAGE, held(topic, 0, 15_000), null);
         check(!Raw.answered(living, 300), "answered before anything arrived");
         send(topic, null, bytes("x"));
-        code(0, living.get(5, TimeUnit.SECONDS), "the living one");
+        code(0, living.get(Env.PATIENCE_MS, TimeUnit.MILLISECONDS), "the living one");
     }
 
     private static void malformedSubscription() throws Exception {

@@ -103,7 +103,7 @@ final class Raw implements AutoCloseable {
 
     Raw(String address) throws IOException {
         int colon = address.lastIndexOf(':');
-        socket.connect(new InetSocketAddress(address.substring(0, colon), Integer.parseInt(address.substring(colon + 1))), 3000);
+        socket.connect(new InetSocketAddress(address.substring(0, colon), Integer.parseInt(address.substring(colon + 1))), Env.PATIENCE_MS);
         socket.setTcpNoDelay(true);
         out = new DataOutputStream(socket.getOutputStream());
         Thread reader = new Thread(this::read, "raw-reader");
@@ -116,7 +116,7 @@ final class Raw implements AutoCloseable {
     }
 
     Frame call(int code, Map<String, ?> ext, byte[] body) throws Exception {
-        return send(code, ext, body).get(10, TimeUnit.SECONDS);
+        return send(code, ext, body).get(Env.PATIENCE_MS, TimeUnit.MILLISECONDS);
     }
 
     /** Sends without waiting. */

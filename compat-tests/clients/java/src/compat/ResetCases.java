@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -61,8 +62,14 @@ final class ResetCases {
         eventually(80, "ten", () -> received.size() == 10);
         String answer = new String(code(0, reset(topic, group, System.currentTimeMillis() - 3_600_000), "reset").body(), StandardCharsets.UTF_8);
         check(answer.contains("\"offsetTable\":{{"), answer);
-        eventually(80, "ten once more", () -> received.size() == 20);
+        eventually(80, "ten once more", () -> isTwiceEach(received, 10));
         same(10L, received.stream().map(Env::text).distinct().count(), "messages");
+    }
+
+    /** A client that is moved may see one more than twice. */
+    private static boolean isTwiceEach(List<MessageExt> received, int count) {
+        Map<String, Long> times = received.stream().collect(Collectors.groupingBy(Env::text, Collectors.counting()));
+        return times.size() == count && times.values().stream().allMatch(each -> each >= 2);
     }
 
     private static void commitsDuringAReset() throws Exception {
@@ -126,7 +133,7 @@ final class ResetCases {
             eventually(80, "six", () -> received.size() == 6);
             code(0, reset(topic, group, 0), "reset");
             // The client takes ten seconds over it.
-            eventually(80, "six once more", () -> received.size() == 12);
+            eventually(80, "six once more", () -> isTwiceEach(received, 6));
         } finally {
             configure("useServerSideResetOffset=true");
         }

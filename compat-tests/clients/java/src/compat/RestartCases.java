@@ -2,6 +2,7 @@ package compat;
 
 import static compat.Env.*;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -46,7 +47,8 @@ final class RestartCases {
     private static void writePermissionWiped() throws Exception {
         String topic = topic(2);
         producer().send(new Message(topic, bytes("before")));
-        List<MessageExt> received = consume(pushConsumer(group()), topic, "*");
+        // The retry topic is there: one that is made now would have the broker register all its topics anew, as they were.
+        List<MessageExt> received = consume(pushConsumer(retryGroup()), topic, "*");
         for (String server : namesrv.split(";")) {
             try (Raw raw = new Raw(server)) {
                 check(code(0, raw.call(Codes.WIPE_WRITE_PERM_OF_BROKER, fields("brokerName", "broker-a")), "wipe").number("wipeTopicCount") > 10, "topics wiped");
@@ -57,6 +59,7 @@ final class RestartCases {
             DefaultMQProducer fresh = new DefaultMQProducer(name("P"));
             fresh.setNamesrvAddr(namesrv);
             fresh.setInstanceName(name("i"));
+            fresh.setMqClientApiTimeout(PATIENCE_MS);
             own(fresh::shutdown);
             fresh.start();
             try {
@@ -155,8 +158,9 @@ final class RestartCases {
         eventually(80, "consumed after: " + seen.size() + " " + watch, () -> seen.size() == 40 && watch.complete(2, 40));
         same(List.of(), watch.violations, "out of order");
         eventually(80, "the delayed one", () -> !late.isEmpty());
-        between(9.9, 60, (late.get(0).getStoreTimestamp() - late.get(0).getBornTimestamp()) / 1e3, "seconds delayed");
-        same(1, late.size(), "deliveries of the delayed one");
+        between(9.9, 160, (late.get(0).getStoreTimestamp() - late.get(0).getBornTimestamp()) / 1e3, "seconds delayed");
+        // Whether a consumer sees one twice around a restart is up to the client: the store is what counts.
+        same(1, read(delayed).size(), "deliveries of the delayed one");
         Raw.Frame stored = raw().call(Codes.QUERY_CONSUMER_OFFSET, fields("consumerGroup", committer, "topic", topic, "queueId", 3));
         same(41L, code(0, stored, "query").number("offset"), "offset across the restart");
     }
@@ -210,18 +214,19 @@ final class RestartCases {
             sender.start();
         }
         for (int round = 0; round < 2; round++) {
-            pause(2000);
+            underLoad(acknowledged);
             control("kill-broker");
             control("start-broker");
         }
-        pause(1500);
+        underLoad(acknowledged);
         go.set(false);
         for (Thread sender : senders) {
             sender.join();
         }
         int total = 0;
         for (MessageQueue queue : queues) {
-            List<MessageExt> stored = read(queue, "*");
+            long end = acknowledged.get(queue.getQueueId()).stream().mapToLong(RestartCases::offset).max().orElse(-1) + 1;
+            List<MessageExt> stored = read(queue, "*", (int) end);
             Map<Long, String> byOffset = new HashMap<>();
             for (int i = 0; i < stored.size(); i++) {
                 same((long) i, stored.get(i).getQueueOffset(), "offset in queue " + queue.getQueueId());
@@ -230,7 +235,7 @@ final class RestartCases {
             long last = -1;
             for (String entry : acknowledged.get(queue.getQueueId())) {
                 String body = entry.substring(0, entry.indexOf('@'));
-                long offset = Long.parseLong(entry.substring(entry.indexOf('@') + 1));
+                long offset = offset(entry);
                 same(body, byOffset.get(offset), "acknowledged message at " + offset + " of queue " + queue.getQueueId());
                 check(offset > last, "order at " + offset);
                 last = offset;
@@ -238,6 +243,17 @@ final class RestartCases {
             }
         }
         check(total > 200, "only " + total + " sends were acknowledged");
+    }
+
+    /** Lets the senders send: for a second and a half, and until some have gone through, however slow the machine is. */
+    private static void underLoad(Map<Integer, ConcurrentLinkedQueue<String>> acknowledged) throws Exception {
+        int before = acknowledged.values().stream().mapToInt(ConcurrentLinkedQueue::size).sum();
+        pause(1500);
+        eventually(80, "a hundred sends", () -> acknowledged.values().stream().mapToInt(ConcurrentLinkedQueue::size).sum() >= before + 100);
+    }
+
+    private static long offset(String entry) {
+        return Long.parseLong(entry.substring(entry.indexOf('@') + 1));
     }
 
     private static void pause(long millis) {
@@ -327,8 +343,29 @@ final class RestartCases {
     private static void sentAway() throws Exception {
         String topic = topic(1);
         control("set-broker enableShutdownGracefully=true");
-        control("set-broker shutdownWaitTimeSeconds=3");
-        control("restart-broker");
+        try {
+            // Not seen when nobody asked in those seconds, because the machine stood still: then once more, with more time.
+            for (int seconds = 3; ; seconds *= 3) {
+                control("set-broker shutdownWaitTimeSeconds=" + seconds);
+                control("restart-broker");
+                Raw.Frame away = askUntilItStops(topic);
+                if (away != null) {
+                    code(1500, away, "while it stops");
+                    same("please go away", away.remark(), "remark");
+                    return;
+                }
+                check(seconds < 27, "nobody was sent away");
+                control("start-broker");
+            }
+        } finally {
+            control("set-broker enableShutdownGracefully=false");
+            control("start-broker");
+        }
+    }
+
+    /** Stops the broker and asks meanwhile; the first answer that is a refusal, or null when the connection ended without one. */
+    private static Raw.Frame askUntilItStops(String topic) throws Exception {
+        Map<String, Object> end = fields("topic", topic, "queueId", 0);
         Thread stop = new Thread(() -> {
             try {
                 control("stop-broker");
@@ -336,18 +373,20 @@ final class RestartCases {
                 throw new IllegalStateException(e);
             }
         });
-        Map<String, Object> end = fields("topic", topic, "queueId", 0);
         try (Raw raw = new Raw(broker)) {
             code(0, raw.call(Codes.GET_MAX_OFFSET, end), "before");
             stop.start();
-            Raw.Frame[] away = new Raw.Frame[1];
-            eventually(20, "sent away", () -> (away[0] = raw.call(Codes.GET_MAX_OFFSET, end)).code() != 0);
-            code(1500, away[0], "while it stops");
-            same("please go away", away[0].remark(), "remark");
+            while (true) {
+                Raw.Frame answer = raw.call(Codes.GET_MAX_OFFSET, end);
+                if (answer.code() != 0) {
+                    return answer;
+                }
+                Thread.sleep(20);
+            }
+        } catch (java.util.concurrent.ExecutionException | IOException ended) {
+            return null;
         } finally {
-            stop.join(60_000);
-            control("set-broker enableShutdownGracefully=false");
-            control("start-broker");
+            stop.join(120_000);
         }
     }
 }

@@ -38,7 +38,9 @@ final class ScopeCases {
         producer.setInstanceName(name("i"));
         own(producer::shutdown);
         producer.start();
+        producer.setSendMsgTimeout(PATIENCE_MS);
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group, true, traces);
+        consumer.setMqClientApiTimeout(PATIENCE_MS);
         consumer.setNamesrvAddr(namesrv);
         consumer.setConsumeFromWhere(org.apache.rocketmq.common.consumer.ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setInstanceName(name("i"));
@@ -76,6 +78,7 @@ final class ScopeCases {
         createTopic("%RETRY%" + space + "%" + group, 1, 6);
         DefaultMQProducer producer = new DefaultMQProducer(name("P"));
         producer.setNamespace(space);
+        producer.setSendMsgTimeout(PATIENCE_MS);
         producer.setNamesrvAddr(namesrv);
         producer.setInstanceName(name("i"));
         own(producer::shutdown);

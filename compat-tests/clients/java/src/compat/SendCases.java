@@ -147,7 +147,7 @@ final class SendCases {
         Raw raw = raw();
         CompletableFuture<Raw.Frame> answer = raw.oneway(Codes.SEND_MESSAGE_V2, sendFields(topic, 0), bytes("quiet"));
         producer().sendOneway(new Message(topic, bytes("quiet")));
-        eventually(5, "both stored", () -> read(topic).size() == 2);
+        eventually(80, "both stored", () -> read(topic).size() == 2);
         check(!Raw.answered(answer, 500), "an answer to a one-way request");
         // Errors are not answered either.
         check(!Raw.answered(raw.oneway(Codes.SEND_MESSAGE_V2, sendFields("a b", 0), bytes("x")), 500), "an error to a one-way request");
@@ -176,14 +176,14 @@ final class SendCases {
                     calls.incrementAndGet(number);
                     done.countDown();
                 }
-            }, 30_000);
+            }, 60_000);
         }
-        check(done.await(40, TimeUnit.SECONDS), "callbacks missing: " + done.getCount());
+        check(done.await(80, TimeUnit.SECONDS), "callbacks missing: " + done.getCount());
         same(Set.of(), failures, "failures");
         for (int i = 0; i < count; i++) {
             same(1, calls.get(i), "callbacks of message " + i);
         }
-        eventually(10, "all readable", () -> read(topic).size() == count);
+        eventually(80, "all readable", () -> read(topic).size() == count);
     }
 
     private static void compressedBody() throws Exception {
@@ -206,7 +206,7 @@ final class SendCases {
         message.setKeys("left right");
         producer().send(message);
         for (String key : List.of("left", "right")) {
-            eventually(10, "query by " + key, () ->
+            eventually(80, "query by " + key, () ->
                 producer().queryMessage(topic, key, 32, begin, System.currentTimeMillis() + 1000).getMessageList().size() == 1);
         }
     }
@@ -335,7 +335,7 @@ final class SendCases {
     static Raw.Frame pullFound(String topic, int queue, long offset) throws Exception {
         Raw raw = raw();
         Raw.Frame[] last = new Raw.Frame[1];
-        eventually(5, "a message at " + offset + " of " + topic, () -> {
+        eventually(80, "a message at " + offset + " of " + topic, () -> {
             last[0] = raw.call(Codes.PULL_MESSAGE, pullFields("TOOLS_CONSUMER", topic, queue, offset));
             return last[0].code() == 0;
         });

@@ -164,6 +164,7 @@ public final class Takeover {
         transactions = new TransactionMQProducer(name("TP"));
         transactions.setNamesrvAddr(namesrv);
         transactions.setInstanceName(name("i"));
+        transactions.setSendMsgTimeout(PATIENCE_MS);
         transactions.setTransactionListener(new TransactionListener() {
             @Override
             public LocalTransactionState executeLocalTransaction(Message message, Object verdict) {
@@ -215,7 +216,7 @@ public final class Takeover {
         message.putUserProperty("leg", "leg " + leg);
         // The clients of the leg before may still hold connections that are gone.
         SendResult[] result = new SendResult[1];
-        eventually(30, "sent to " + queue, () -> (result[0] = producer().send(message, queue, 10_000)).getSendStatus() == SendStatus.SEND_OK);
+        eventually(80, "sent to " + queue, () -> (result[0] = producer().send(message, queue, PATIENCE_MS)).getSendStatus() == SendStatus.SEND_OK);
         note(queue, new Sent(message, result[0]), result[0].getQueueOffset());
     }
 
@@ -232,7 +233,7 @@ public final class Takeover {
             message.putUserProperty("leg", "leg " + leg);
             batch.add(message);
         }
-        SendResult result = producer().send(batch, queue, 10_000);
+        SendResult result = producer().send(batch, queue, PATIENCE_MS);
         String[] keys = result.getMsgId().split(",");
         for (int i = 0; i < batch.size(); i++) {
             note(queue, new Sent(batch.get(i), with(result, keys[i])), result.getQueueOffset() + i);
@@ -248,7 +249,7 @@ public final class Takeover {
         for (int level : leg < 2 ? new int[] {1, 4, 18} : new int[] {1, 18}) {
             Message message = new Message(delayed, bytes("level " + level + " of " + leg));
             message.setDelayTimeLevel(level);
-            same(SendStatus.SEND_OK, producer().send(message, 10_000).getSendStatus(), "delayed");
+            same(SendStatus.SEND_OK, producer().send(message, PATIENCE_MS).getSendStatus(), "delayed");
             if (level == 18) {
                 waiting.merge(new MessageQueue("SCHEDULE_TOPIC_XXXX", "broker-a", level - 1), 1, Integer::sum);
             } else {
@@ -265,7 +266,7 @@ public final class Takeover {
         for (long delay : new long[] {3000, HOUR}) {
             Message message = new Message(timed, bytes("timer " + delay + " of " + leg));
             MessageAccessor.putProperty(message, "TIMER_DELAY_MS", Long.toString(delay));
-            same(SendStatus.SEND_OK, producer().send(message, 10_000).getSendStatus(), "timed");
+            same(SendStatus.SEND_OK, producer().send(message, PATIENCE_MS).getSendStatus(), "timed");
             waiting.merge(new MessageQueue("rmq_sys_wheel_timer", "broker-a", 0), 1, Integer::sum);
             if (delay < HOUR) {
                 owe(timed, text(message));
@@ -294,7 +295,7 @@ public final class Takeover {
         }
         // The broker gathers what has ended in memory, even over a clean stop.
         MessageQueue notes = new MessageQueue("RMQ_SYS_TRANS_OP_HALF_TOPIC", "broker-a", 0);
-        eventually(20, "the broker notes the ends", () -> {
+        eventually(80, "the broker notes the ends", () -> {
             Map<String, Long> bodies = new TreeMap<>();
             collect(notes, bodies);
             return bodies.keySet().stream().flatMap(body -> Arrays.stream(body.split(","))).distinct().count() >= ended;
@@ -320,9 +321,9 @@ public final class Takeover {
             given.add(message);
             return ConsumeConcurrentlyStatus.RECONSUME_LATER;
         });
-        eventually(60, "consumed in vain", () -> !given.isEmpty());
+        eventually(80, "consumed in vain", () -> !given.isEmpty());
         MessageQueue dead = new MessageQueue("%DLQ%" + deadGroup, "broker-a", 0);
-        eventually(60, "a dead letter", () -> count(dead) == 1);
+        eventually(80, "a dead letter", () -> count(dead) == 1);
         never.shutdown();
         List<MessageExt> tries = new CopyOnWriteArrayList<>();
         DefaultMQPushConsumer again = pushConsumer(retryGroup);
@@ -330,10 +331,10 @@ public final class Takeover {
             tries.add(message);
             return ConsumeConcurrentlyStatus.RECONSUME_LATER;
         });
-        eventually(60, "consumed to be tried again", () -> !tries.isEmpty());
+        eventually(80, "consumed to be tried again", () -> !tries.isEmpty());
         // A consumer that ends commits what it consumed; the broker writes that down within half a second.
-        Thread.sleep(1000);
         again.shutdown();
+        awaitCommitted(retryGroup, retried, 1);
         Thread.sleep(1000);
         owe("%RETRY%" + retryGroup, "try again");
         owe("%DLQ%" + deadGroup, "try again");
@@ -368,7 +369,7 @@ public final class Takeover {
             same(expected, (long) read(queue, wanted).size(), "messages of " + wanted);
         }
         for (Map.Entry<MessageQueue, Integer> queue : waiting.entrySet()) {
-            eventually(10, queue.getValue() + " messages wait in " + queue.getKey() + ", there are " + count(queue.getKey()),
+            eventually(80, queue.getValue() + " messages wait in " + queue.getKey() + ", there are " + count(queue.getKey()),
                 () -> count(queue.getKey()) >= queue.getValue());
         }
         for (Map.Entry<MessageQueue, Integer> queue : light.entrySet()) {
@@ -381,7 +382,7 @@ public final class Takeover {
         int count = 0;
         long offset = 0;
         while (true) {
-            PullResult result = reader().pull(queue, "*", offset, 32, 10_000);
+            PullResult result = reader().pull(queue, "*", offset, 32, PATIENCE_MS);
             if (result.getPullStatus() == PullStatus.FOUND) {
                 count += result.getMsgFoundList().size();
             }
@@ -402,7 +403,7 @@ public final class Takeover {
                 long offset = i;
                 String key = one.keys.split(" ")[0];
                 MessageExt[] found = new MessageExt[1];
-                eventually(20, key + " is found", () -> {
+                eventually(80, key + " is found", () -> {
                     QueryResult result = producer().queryMessage(queue.getKey().getTopic(), key, 32, 0, Long.MAX_VALUE);
                     found[0] = result.getMessageList().stream().filter(message -> message.getQueueOffset() == offset).findFirst().orElse(null);
                     return found[0] != null;
@@ -426,9 +427,9 @@ public final class Takeover {
             received.add(message);
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
-        eventually(60, "the group gets " + expected + " messages", () -> received.stream().map(Env::text).distinct().count() >= expected);
+        eventually(80, "the group gets " + expected + " messages", () -> received.stream().map(Env::text).distinct().count() >= expected);
         consumer.shutdown();
-        Thread.sleep(1000);
+        awaitCommitted(group, ordinary, EACH * QUEUES * leg);
         List<String> bodies = received.stream().map(Env::text).collect(Collectors.toList());
         same((long) bodies.size(), bodies.stream().distinct().count(), "messages without repetition");
         same(expected, bodies.size(), "messages of the group");
@@ -443,7 +444,7 @@ public final class Takeover {
     private String settle() throws Exception {
         owed.get(halves).forEach(body -> verdicts.put(body, LocalTransactionState.COMMIT_MESSAGE));
         Map<String, Map<String, Long>> found = new TreeMap<>();
-        eventually(75, "all is delivered that was owed: " + owed + ", found " + found, () -> {
+        eventually(160, "all is delivered that was owed: " + owed + ", found " + found, () -> {
             boolean isAll = true;
             for (Map.Entry<String, List<String>> topic : owed.entrySet()) {
                 Map<String, Long> bodies = new TreeMap<>();
@@ -471,7 +472,7 @@ public final class Takeover {
     private static void collect(MessageQueue queue, Map<String, Long> bodies) throws Exception {
         long offset = 0;
         while (true) {
-            PullResult result = reader().pull(queue, "*", offset, 32, 10_000);
+            PullResult result = reader().pull(queue, "*", offset, 32, PATIENCE_MS);
             if (result.getPullStatus() == PullStatus.FOUND) {
                 result.getMsgFoundList().forEach(message -> bodies.merge(text(message), 1L, Long::sum));
             }

@@ -68,7 +68,7 @@ final class TopicCases {
         String server = namesrv.split(";")[0];
         for (int queues : new int[] {6, 1}) {
             code(0, raw().call(Codes.UPDATE_AND_CREATE_TOPIC, topicFields(topic, queues, 6)), queues + " queues");
-            eventually(10, "route of " + queues, () -> route(server, topic).get("writeQueueNums").equals((long) queues));
+            eventually(80, "route of " + queues, () -> route(server, topic).get("writeQueueNums").equals((long) queues));
             same((long) queues, route(server, topic).get("readQueueNums"), "read queues");
             code(29, raw().call(Codes.SEND_MESSAGE_V2, sendFields(topic, queues), bytes("x")), "send beyond");
             code(29, raw().call(Codes.PULL_MESSAGE, pullFields("TOOLS_CONSUMER", topic, queues, 0)), "pull beyond");
@@ -80,8 +80,8 @@ final class TopicCases {
         long begin = System.currentTimeMillis() - 1000;
         Message message = new Message(topic, "tag", "orders-7", bytes("to find"));
         String unique = producer().send(message).getMsgId();
-        eventually(10, "by key", () -> producer().queryMessage(topic, "orders-7", 10, begin, System.currentTimeMillis() + 1000).getMessageList().size() == 1);
-        eventually(10, "by unique key", () -> unique.equals(producer().viewMessage(topic, unique).getMsgId()));
+        eventually(80, "by key", () -> producer().queryMessage(topic, "orders-7", 10, begin, System.currentTimeMillis() + 1000).getMessageList().size() == 1);
+        eventually(80, "by unique key", () -> unique.equals(producer().viewMessage(topic, unique).getMsgId()));
         MessageExt found = producer().viewMessage(topic, unique);
         same("to find", text(found), "body");
         same(text(found), text(producer().viewMessage(topic, offsetId(found))), "by offset id");
@@ -89,7 +89,7 @@ final class TopicCases {
         for (int i = 0; i < 5; i++) {
             producer().send(new Message(topic, "tag", "many", bytes("m" + i)));
         }
-        eventually(10, "five by key", () -> producer().queryMessage(topic, "many", 10, begin, System.currentTimeMillis() + 1000).getMessageList().size() == 5);
+        eventually(80, "five by key", () -> producer().queryMessage(topic, "many", 10, begin, System.currentTimeMillis() + 1000).getMessageList().size() == 5);
         same(2, producer().queryMessage(topic, "many", 2, begin, System.currentTimeMillis() + 1000).getMessageList().size(), "at most two");
     }
 

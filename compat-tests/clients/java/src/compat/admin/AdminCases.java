@@ -57,7 +57,7 @@ public final class AdminCases {
     }
 
     private static DefaultMQAdminExt admin() throws Exception {
-        DefaultMQAdminExt admin = new DefaultMQAdminExt(10_000);
+        DefaultMQAdminExt admin = new DefaultMQAdminExt(PATIENCE_MS);
         admin.setNamesrvAddr(namesrv);
         admin.setInstanceName(name("admin"));
         own(admin::shutdown);
@@ -86,7 +86,7 @@ public final class AdminCases {
         String topic = name("Admin");
         TopicConfig config = new TopicConfig(topic, 5, 5, 6);
         admin.createAndUpdateTopicConfig(broker, config);
-        eventually(10, "route", () -> admin.examineTopicRouteInfo(topic).getQueueDatas().get(0).getWriteQueueNums() == 5);
+        eventually(80, "route", () -> admin.examineTopicRouteInfo(topic).getQueueDatas().get(0).getWriteQueueNums() == 5);
         same(5, admin.examineTopicConfig(broker, topic).getReadQueueNums(), "topic config");
         TopicConfigSerializeWrapper topics = admin.getAllTopicConfig(broker, 5000);
         check(topics.getTopicConfigTable().containsKey(topic) && topics.getDataVersion() != null, "all topics");
@@ -99,14 +99,14 @@ public final class AdminCases {
         same(3, admin.examineSubscriptionGroupConfig(broker, group.getGroupName()).getRetryMaxTimes(), "one group");
         admin.deleteTopicInBroker(Set.of(broker), topic);
         admin.deleteTopicInNameServer(Set.of(namesrv.split(";")), "DefaultCluster", topic);
-        check(!admin.fetchAllTopicList().getTopicList().contains(topic), "deleted");
+        eventually(80, "deleted", () -> !admin.fetchAllTopicList().getTopicList().contains(topic));
     }
 
     private static void searchByAdmin() throws Exception {
         DefaultMQAdminExt admin = admin();
         String topic = topic(1);
         SendResult sent = producer().send(new Message(topic, "tag", "adminkey", bytes("found")));
-        eventually(10, "by key", () -> admin.queryMessage(topic, "adminkey", 10, 0, Long.MAX_VALUE).getMessageList().size() == 1);
+        eventually(80, "by key", () -> admin.queryMessage(topic, "adminkey", 10, 0, Long.MAX_VALUE).getMessageList().size() == 1);
         same("found", text(admin.viewMessage(topic, sent.getOffsetMsgId())), "by offset id");
         same("found", text(admin.queryMessage("DefaultCluster", topic, sent.getMsgId())), "by unique key");
         same(1L, admin.maxOffset(sent.getMessageQueue()), "max offset");
@@ -170,6 +170,7 @@ public final class AdminCases {
             compressing.setNamesrvAddr(namesrv);
             compressing.setInstanceName(name("i"));
             compressing.setCompressType(type);
+            compressing.setSendMsgTimeout(PATIENCE_MS);
             own(compressing::shutdown);
             compressing.start();
             String topic = topic(1);
@@ -202,6 +203,7 @@ public final class AdminCases {
         DefaultMQProducer sender = new DefaultMQProducer(name("P"));
         sender.setNamesrvAddr(namesrv);
         sender.setInstanceName(name("i"));
+        sender.setSendMsgTimeout(PATIENCE_MS);
         own(sender::shutdown);
         sender.start();
         for (int i = 0; i < 8; i++) {
@@ -210,7 +212,7 @@ public final class AdminCases {
         eventually(80, "consumed", () -> received.size() == 8);
         consumer.getDefaultMQPushConsumerImpl().persistConsumerOffset();
         ConsumeStats[] progress = new ConsumeStats[1];
-        eventually(20, "all is committed", () -> {
+        eventually(80, "all is committed", () -> {
             progress[0] = admin.examineConsumeStats(group, topic);
             return progress[0].computeTotalDiff() == 0;
         });
@@ -249,7 +251,8 @@ public final class AdminCases {
         consume(other, topic, "B");
         eventually(80, "both are members", () -> admin.examineConsumerConnectionInfo(group).getConnectionSet().size() == 2);
         for (DefaultMQPushConsumer consumer : List.of(one, other)) {
-            check(consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().sendHeartbeatToAllBrokerWithLock(), "heartbeat");
+            // Not sent while another thread of the client sends one.
+            eventually(80, "heartbeat", () -> consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().sendHeartbeatToAllBrokerWithLock());
         }
         same(2, admin.examineConsumerConnectionInfo(group).getConnectionSet().size(), "members");
         same(1L, admin.examineConsumerConnectionInfo(group).getSubscriptionTable().keySet().stream().filter(topic::equals).count(), "subscription");
@@ -261,6 +264,7 @@ public final class AdminCases {
         gathering.setNamesrvAddr(namesrv);
         gathering.setInstanceName(name("i"));
         gathering.setAutoBatch(true);
+        gathering.setSendMsgTimeout(PATIENCE_MS);
         own(gathering::shutdown);
         gathering.start();
         List<SendResult> results = new CopyOnWriteArrayList<>();
@@ -278,7 +282,7 @@ public final class AdminCases {
                 }
             });
         }
-        eventually(30, "every callback", () -> results.size() + errors.size() == 50);
+        eventually(80, "every callback", () -> results.size() + errors.size() == 50);
         same(List.of(), errors, "errors");
         same(50L, results.stream().map(SendResult::getOffsetMsgId).distinct().count(), "ids");
         List<MessageExt> received = consume(pushConsumer(group()), topic, "*");
