@@ -22,7 +22,7 @@ const GET_BROKER_CLUSTER_INFO: i32 = 106;
 /// What a server of either kind prints when it serves.
 const STARTED: &str = "boot success";
 /// How long a process may take until it answers. The reference on a busy machine needs a dozen seconds.
-const READY_LIMIT: Duration = Duration::from_secs(90);
+const READY_LIMIT: Duration = Duration::from_secs(240);
 /// Module openings the reference's store needs on JDK 17.
 const JVM_OPENINGS: [&str; 4] = [
     "--add-opens=java.base/java.nio=ALL-UNNAMED",

@@ -29,7 +29,7 @@ const PERSIST_SLACK_MS: u64 = 800;
 /// Longest pause: clients must not give up on requests that the broker still carries out afterwards.
 const PAUSE_MS: u64 = 600;
 /// How long a start may take until the broker answers.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
 /// When sends are acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,7 +317,7 @@ fn start(options: &Options) -> Result<Cluster> {
 }
 
 fn make_topics(shared: &Shared) -> Result<()> {
-    let mut connection = Connection::open(&shared.broker_address, Duration::from_secs(5))?;
+    let mut connection = Connection::open(&shared.broker_address, Duration::from_secs(60))?;
     let queues = shared.options.queues.to_string();
     for topic in &shared.topics {
         let fields = [

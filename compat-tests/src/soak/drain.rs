@@ -17,7 +17,7 @@ const GET_MIN_OFFSET: i32 = 31;
 const SUCCESS: i64 = 0;
 const PULL_NOT_FOUND: i64 = 19;
 /// Delayed messages that are not there so long after the last was due are lost.
-const DELAYS_END: Duration = Duration::from_secs(15);
+const DELAYS_END: Duration = Duration::from_secs(60);
 
 /// Notes where every queue begins and ends.
 pub(super) fn bounds(shared: &Shared) -> Result<()> {

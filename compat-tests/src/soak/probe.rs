@@ -1,5 +1,5 @@
-//! How slow the disk is: a small file is written and synced over and over. What a broker cannot have written for the
-//! disk's sake is not its fault.
+//! How slow the machine is: a small file is written and synced over and over. What a broker cannot have written for the
+//! disk's sake, or because no processor was free, is not its fault.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_MS: u64 = 50;
+const PAUSE: Duration = Duration::from_millis(PAUSE_MS);
 
 /// A thread that writes and syncs.
 pub(super) struct Probe {
@@ -22,13 +23,11 @@ pub(super) struct Probe {
 struct Shared {
     began: Instant,
     is_over: AtomicBool,
-    /// When the sync that is under way began, in ms since `began`; [`NONE`] when there is none.
+    /// When the round that is under way began, in ms since `began`: a sync and a pause.
     under_way_since_ms: AtomicU64,
-    /// Longest sync that ended since it was last asked, ms.
+    /// By how much the longest round since it was last asked was longer than its pause, ms.
     worst_ms: AtomicU64,
 }
-
-const NONE: u64 = u64::MAX;
 
 impl Probe {
     /// Starts on a file of its own in `folder`.
@@ -38,7 +37,7 @@ impl Probe {
         let shared = Arc::new(Shared {
             began: Instant::now(),
             is_over: AtomicBool::new(false),
-            under_way_since_ms: AtomicU64::new(NONE),
+            under_way_since_ms: AtomicU64::new(0),
             worst_ms: AtomicU64::new(0),
         });
         let thread = std::thread::spawn({
@@ -49,28 +48,29 @@ impl Probe {
                     shared.under_way_since_ms.store(began_ms, Ordering::Release);
                     // A disk that fails is noticed elsewhere.
                     let _ = file.write_all_at(&began_ms.to_be_bytes(), 0).and_then(|()| file.sync_all());
-                    shared.worst_ms.fetch_max(shared.now_ms() - began_ms, Ordering::AcqRel);
-                    shared.under_way_since_ms.store(NONE, Ordering::Release);
                     std::thread::sleep(PAUSE);
+                    shared.worst_ms.fetch_max(shared.over_ms(), Ordering::AcqRel);
                 }
             }
         });
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// The longest that a sync took since this was last asked, in ms; one that is under way counts.
+    /// The longest that a sync, or a pause beyond its time, took since this was last asked, in ms; one that is under way counts.
     pub(super) fn worst_ms(&self) -> u64 {
-        let ended = self.shared.worst_ms.swap(0, Ordering::AcqRel);
-        match self.shared.under_way_since_ms.load(Ordering::Acquire) {
-            NONE => ended,
-            since => ended.max(self.shared.now_ms().saturating_sub(since)),
-        }
+        self.shared.worst_ms.swap(0, Ordering::AcqRel).max(self.shared.over_ms())
     }
 }
 
 impl Shared {
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(NONE - 1)
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// By how much the round that is under way is longer than its pause, in ms.
+    fn over_ms(&self) -> u64 {
+        let took_ms = self.now_ms().saturating_sub(self.under_way_since_ms.load(Ordering::Acquire));
+        took_ms.saturating_sub(PAUSE_MS)
     }
 }
 

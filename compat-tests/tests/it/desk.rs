@@ -66,7 +66,7 @@ fn a_message_and_a_group_are_looked_into() -> Result<()> {
     }
     let made = run(&cluster, &["updateSubGroup", "-b", &broker_address, "-g", GROUP])?;
     ensure!(made.0 == 0, "{made:?}");
-    let mut broker = Connection::open(&broker_address, Duration::from_secs(5))?;
+    let mut broker = Connection::open(&broker_address, Duration::from_secs(60))?;
     commit(&mut broker, MESSAGES / 2)?;
     assert_eq!(causes(&cluster, 2)?, ["no-member"]);
 

@@ -14,8 +14,8 @@ const MODULE: &str = "go";
 
 #[test]
 fn go_client() -> Result<()> {
-    // The program ends its cases after 88 s; this is for a program that does not.
-    run("core", Duration::from_secs(88))
+    // The cases end within a minute and a half on two cores; a case that hangs is to fail.
+    run("core", Duration::from_secs(240))
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn go_client_slow() -> Result<()> {
         eprintln!("not run: BOOSTERMQ_SLOW is not set");
         return Ok(());
     }
-    run("slow", Duration::from_secs(130))
+    run("slow", Duration::from_secs(260))
 }
 
 /// Runs one group of cases on a cluster of its own; a case fails when it takes longer than `limit`.
@@ -68,7 +68,7 @@ fn run_once(program: &Path, group: &str, cases: &str, limit: Duration) -> Result
     let mut command = Command::new(program);
     command.arg("-namesrv").arg(cluster.namesrv()).arg("-broker").arg(cluster.broker()).arg("-dir").arg(&files);
     command.arg("-cases").arg(cases).arg("-limit").arg(format!("{}s", limit.as_secs()));
-    let report = cluster.run(command, limit + Duration::from_secs(20))?;
+    let report = cluster.run(command, limit * 4)?;
     report.verify(cluster.target(), MODULE)?;
     cluster.passed()
 }

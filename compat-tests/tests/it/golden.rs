@@ -101,7 +101,7 @@ fn prepare(cluster: &Cluster, exchanges: &[Exchange]) -> Result<()> {
             topics.insert(topic);
         }
     }
-    let mut connection = Connection::open(&cluster.broker(), Duration::from_secs(5))?;
+    let mut connection = Connection::open(&cluster.broker(), Duration::from_secs(60))?;
     for group in groups {
         let config = json!({"groupName": group, "consumeEnable": true, "retryQueueNums": 1, "retryMaxTimes": 16});
         connection.call(UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, &[], config.to_string().as_bytes())?;
@@ -126,7 +126,7 @@ fn prepare(cluster: &Cluster, exchanges: &[Exchange]) -> Result<()> {
 fn replay(cluster: &Cluster, exchange: &Exchange) -> Result<()> {
     let request = Frame::parse(&base64(&exchange.request)?)?;
     let address = if exchange.link == "broker" { cluster.broker() } else { cluster.namesrv() };
-    let mut connection = Connection::open(&address, Duration::from_secs(5))?;
+    let mut connection = Connection::open(&address, Duration::from_secs(60))?;
     connection.send(&request)?;
     let Some(response) = &exchange.response else { return Ok(()) };
     let expected = Frame::parse(&base64(response)?)?;

@@ -82,8 +82,8 @@ impl Recorded {
 fn recorded_requests_of_operators_get_bodies_of_the_same_shape() -> Result<()> {
     let mut cluster = Cluster::builder("golden-admin").broker_key("brokerName", "broker-a").start()?;
     let recorded = recorded()?;
-    let mut broker = Connection::open(&cluster.broker(), Duration::from_secs(10))?;
-    let mut name_server = Connection::open(&cluster.namesrv(), Duration::from_secs(10))?;
+    let mut broker = Connection::open(&cluster.broker(), Duration::from_secs(60))?;
+    let mut name_server = Connection::open(&cluster.namesrv(), Duration::from_secs(60))?;
     prepare(&mut broker, &recorded)?;
     let running = recorded
         .iter()

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use boostermq_compat_tests::harness::wire::{Answer, Connection};
@@ -65,7 +65,7 @@ fn store_is_served(name: &str) -> Result<()> {
         builder = builder.broker_key(key, value);
     }
     let cluster = builder.start()?;
-    let mut connection = Connection::open(&cluster.broker(), Duration::from_secs(5))?;
+    let mut connection = Connection::open(&cluster.broker(), Duration::from_secs(60))?;
     let checked = check_manifest(&mut connection, &golden.join("manifest.jsonl"))?;
     ensure!(checked > 600, "only {checked} messages were checked");
     cluster.passed()
@@ -101,7 +101,7 @@ fn check_message(connection: &mut Connection, sent: &Sent) -> Result<()> {
         ("subVersion", "0"),
         ("expressionType", "TAG"),
     ];
-    let pulled = found(connection.call(PULL_MESSAGE, &pull, b"")?, "pull")?;
+    let pulled = found(|| connection.call(PULL_MESSAGE, &pull, b""), "pull")?;
     ensure!(long(&pulled.body, 20)? == sent.queue_offset, "queue offset in the record");
     ensure!(long(&pulled.body, 28)? == place, "physical offset in the record");
     if sent.kind != "compressed" {
@@ -110,7 +110,7 @@ fn check_message(connection: &mut Connection, sent: &Sent) -> Result<()> {
     }
     let view = [("offset", physical.as_str()), ("topic", &sent.topic)];
     ensure!(
-        found(connection.call(VIEW_MESSAGE_BY_ID, &view, b"")?, "view")?.body == pulled.body,
+        found(|| connection.call(VIEW_MESSAGE_BY_ID, &view, b""), "view")?.body == pulled.body,
         "viewed differs from pulled"
     );
     if NOT_INDEXED.contains(&place) {
@@ -126,16 +126,24 @@ fn check_message(connection: &mut Connection, sent: &Sent) -> Result<()> {
             ("endTimestamp", "9999999999999"),
             ("_UNIQUE_KEY_QUERY", unique),
         ];
-        let answer = found(connection.call(QUERY_MESSAGE, &query, b"")?, key)?;
+        let answer = found(|| connection.call(QUERY_MESSAGE, &query, b""), key)?;
         let hit = answer.body.windows(pulled.body.len()).any(|part| part == pulled.body);
         ensure!(hit, "the query by {key} brings other messages");
     }
     Ok(())
 }
 
-fn found(answer: Answer, what: &str) -> Result<Answer> {
-    ensure!(answer.code == 0, "{what}: {answer:?}");
-    Ok(answer)
+/// Asks until there is an answer: queues and index follow recovery by a moment.
+fn found(mut ask: impl FnMut() -> Result<Answer>, what: &str) -> Result<Answer> {
+    let deadline = Instant::now() + Duration::from_secs(80);
+    loop {
+        let answer = ask()?;
+        if answer.code == 0 {
+            return Ok(answer);
+        }
+        ensure!(Instant::now() < deadline, "{what}: {answer:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn word(record: &[u8], at: usize) -> Result<u32> {

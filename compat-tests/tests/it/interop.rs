@@ -43,12 +43,12 @@ fn store_changes_hands(from: Target, to: Target) -> Result<()> {
         return Ok(());
     }
     let mut first = start("interop-first", from, None)?;
-    let mut connection = Connection::open(&first.broker(), Duration::from_secs(5))?;
+    let mut connection = Connection::open(&first.broker(), Duration::from_secs(60))?;
     let sent = fill(&mut connection)?;
     let before = everything(&mut connection, &sent)?;
     first.stop_broker()?;
     let second = start("interop-second", to, Some(&first))?;
-    let mut connection = Connection::open(&second.broker(), Duration::from_secs(5))?;
+    let mut connection = Connection::open(&second.broker(), Duration::from_secs(60))?;
     let after = everything(&mut connection, &sent)?;
     for (what, bytes) in &before {
         ensure!(after.get(what) == Some(bytes), "{what} differs between {from:?} and {to:?}");
@@ -137,7 +137,7 @@ fn everything(connection: &mut Connection, sent: &BTreeMap<String, String>) -> R
             ("beginTimestamp", "0"),
             ("endTimestamp", "9999999999999"),
         ];
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(80);
         let found = loop {
             let answer = connection.call(QUERY_MESSAGE, &query, b"")?;
             if answer.code == 0 {
@@ -165,7 +165,7 @@ fn everything(connection: &mut Connection, sent: &BTreeMap<String, String>) -> R
 
 fn whole_queue(connection: &mut Connection, queue: &str) -> Result<Vec<u8>> {
     let (mut records, mut offset) = (Vec::new(), 0i64);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(80);
     let target = [("topic", "Interop"), ("queueId", queue)];
     // Dispatch into the queues follows the sends, or recovery, by a moment.
     loop {

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use boostermq_compat_tests::harness::{Cluster, JavaClient, Target, official_clients_skipped, slow_cases_wanted};
 
 /// Two starts of a JVM and half a minute of pending delays on a busy machine.
-const LIMIT: Duration = Duration::from_secs(400);
+const LIMIT: Duration = Duration::from_secs(1200);
 
 /// Small files, so that log, queues and index roll on every leg.
 const SMALL: [(&str, &str); 4] = [

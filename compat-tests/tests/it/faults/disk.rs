@@ -15,7 +15,7 @@ const MIB: u64 = 1 << 20;
 /// Share of the disk that something else takes, to be given back.
 const BALLAST: u64 = 2;
 /// How long sends may be refused after there is room: the broker looks every ten seconds.
-const RESUME: Duration = Duration::from_secs(30);
+const RESUME: Duration = Duration::from_secs(80);
 const SYSTEM_ERROR: i64 = 1;
 const SYSTEM_BUSY: i64 = 2;
 const SERVICE_NOT_AVAILABLE: i64 = 14;
@@ -92,9 +92,9 @@ fn fill_and_free(disk: &SmallDisk, ballast: &Path) -> Result<()> {
         .broker_key("storePathCommitLog", &store.join("commitlog").display().to_string())
         .start()?;
     make_topic(&cluster)?;
-    let load = Load::start(&cluster, 60 * 1024, Duration::from_secs(10));
+    let load = Load::start(&cluster, 60 * 1024, Duration::from_secs(60));
     // Full is when nobody gets a message in any more.
-    let mut probe = Sender::open(&cluster, 0, Duration::from_secs(10))?;
+    let mut probe = Sender::open(&cluster, 0, Duration::from_secs(60))?;
     let deadline = Instant::now() + Duration::from_secs(120);
     let mut refusals = 0;
     while refusals < 40 {
@@ -111,7 +111,7 @@ fn fill_and_free(disk: &SmallDisk, ballast: &Path) -> Result<()> {
         ensure!(!remark.is_empty(), "code {code} without a remark");
     }
     cluster.check_broker_alive().context("it did not survive a full disk")?;
-    let mut reader = Connection::open(&cluster.broker(), Duration::from_secs(5))?;
+    let mut reader = Connection::open(&cluster.broker(), Duration::from_secs(60))?;
     ensure!(pull(&mut reader, 0, 0)?.code == 0, "reads go on");
     acknowledged.append(&mut probe.tally.acknowledged);
     verify(&cluster, &acknowledged)?;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, spawn};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use boostermq_compat_tests::harness::Cluster;
@@ -105,7 +105,7 @@ pub(super) fn make_topic(cluster: &Cluster) -> Result<()> {
         ("topicSysFlag", "0"),
         ("order", "false"),
     ];
-    let mut connection = Connection::open(&cluster.broker(), Duration::from_secs(5))?;
+    let mut connection = Connection::open(&cluster.broker(), Duration::from_secs(60))?;
     let answer = connection.call(UPDATE_AND_CREATE_TOPIC, &fields, b"")?;
     ensure!(answer.code == 0, "{answer:?}");
     Ok(())
@@ -114,6 +114,8 @@ pub(super) fn make_topic(cluster: &Cluster) -> Result<()> {
 /// Senders in the background, one for each queue.
 pub(super) struct Load {
     is_over: Arc<AtomicBool>,
+    /// Messages that were acknowledged so far.
+    acknowledged: Arc<AtomicUsize>,
     senders: Vec<JoinHandle<Result<Tally>>>,
 }
 
@@ -121,8 +123,9 @@ impl Load {
     /// Each sends `length` bytes over and over, and connects again when it must.
     pub(super) fn start(cluster: &Cluster, length: usize, patience: Duration) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
+        let acknowledged = Arc::new(AtomicUsize::new(0));
         let sender = |queue| {
-            let (is_over, address) = (is_over.clone(), cluster.broker());
+            let (is_over, acknowledged, address) = (is_over.clone(), acknowledged.clone(), cluster.broker());
             spawn(move || {
                 let mut tally = Tally::default();
                 while !is_over.load(Ordering::Acquire) {
@@ -136,7 +139,7 @@ impl Load {
                             break false;
                         }
                         match sender.send(length) {
-                            Ok(0) => {}
+                            Ok(0) => drop(acknowledged.fetch_add(1, Ordering::AcqRel)),
                             Ok(_) => std::thread::sleep(Duration::from_millis(5)),
                             Err(_) => break true,
                         }
@@ -148,7 +151,18 @@ impl Load {
             })
         };
         let senders = (0..QUEUES).map(sender).collect();
-        Self { is_over, senders }
+        Self { is_over, acknowledged, senders }
+    }
+
+    /// Waits until so many more messages are acknowledged, however slow the machine is.
+    pub(super) fn goes_on(&self, more: usize) -> Result<()> {
+        let wanted = self.acknowledged.load(Ordering::Acquire) + more;
+        let deadline = Instant::now() + Duration::from_secs(80);
+        while self.acknowledged.load(Ordering::Acquire) < wanted {
+            ensure!(Instant::now() < deadline, "hardly anything is acknowledged");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     /// Ends it and adds up.
@@ -170,7 +184,7 @@ impl Load {
 
 /// Fails unless every acknowledged message is where it was said to be.
 pub(super) fn verify(cluster: &Cluster, acknowledged: &[Acknowledged]) -> Result<()> {
-    let mut connection = Connection::open(&cluster.broker(), Duration::from_secs(10))?;
+    let mut connection = Connection::open(&cluster.broker(), Duration::from_secs(60))?;
     let mut found: BTreeMap<(u32, i64), u32> = BTreeMap::new();
     for queue in 0..QUEUES {
         let text = queue.to_string();

@@ -33,7 +33,7 @@ impl Injection {
         command.args(["-e", "trace=fdatasync,fsync,msync", "-e", what]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(std::fs::File::create(&said)?);
         let mut injection = Injection(command.spawn()?);
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(80);
         let threads = std::fs::read_dir(format!("/proc/{pid}/task"))?.count();
         // It says a line for each thread that it holds.
         loop {
@@ -53,7 +53,7 @@ impl Injection {
     fn end(mut self) -> Result<()> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("no pid")?;
         kill_process(pid, Signal::INT)?;
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(80);
         while self.0.try_wait()?.is_none() {
             ensure!(Instant::now() < deadline, "strace does not let go");
             std::thread::sleep(Duration::from_millis(20));
@@ -101,7 +101,7 @@ fn log_of(folder: &Path) -> String {
 #[test]
 fn a22_nothing_is_acknowledged_after_a_failed_sync() -> Result<()> {
     let mut cluster = start("a22", 5000)?;
-    let mut sender = Sender::open(&cluster, 0, Duration::from_secs(10))?;
+    let mut sender = Sender::open(&cluster, 0, Duration::from_secs(60))?;
     for _ in 0..20 {
         ensure!(sender.send(1000)? == 0, "{:?}", sender.tally.refused);
     }
@@ -117,12 +117,12 @@ fn a22_nothing_is_acknowledged_after_a_failed_sync() -> Result<()> {
     }
     injection.end()?;
     // Nor after the disk is well again.
-    let mut second = Sender::open(&cluster, 1, Duration::from_secs(10))?;
+    let mut second = Sender::open(&cluster, 1, Duration::from_secs(60))?;
     ensure!(second.send(1000)? != 0, "acknowledged by a store that lost pages");
     ensure!(sender.tally.acknowledged.len() == before);
     eprintln!("A22: refused {:?}", sender.tally.refused);
     ensure!(sender.tally.refused.values().all(|(_, remark)| !remark.is_empty()), "a refusal says why");
-    let mut reader = Connection::open(&cluster.broker(), Duration::from_secs(5))?;
+    let mut reader = Connection::open(&cluster.broker(), Duration::from_secs(60))?;
     ensure!(pull(&mut reader, 0, 0)?.code == 0, "reads go on");
     verify(&cluster, &sender.tally.acknowledged)?;
     cluster.check_broker_alive()?;
@@ -131,38 +131,43 @@ fn a22_nothing_is_acknowledged_after_a_failed_sync() -> Result<()> {
     cluster.kill_broker()?;
     cluster.start_broker()?;
     verify(&cluster, &sender.tally.acknowledged)?;
-    let mut sender = Sender::open(&cluster, 2, Duration::from_secs(10))?;
+    let mut sender = Sender::open(&cluster, 2, Duration::from_secs(60))?;
     ensure!(sender.send(1000)? == 0, "a restart takes messages again: {:?}", sender.tally.refused);
     cluster.passed()
 }
 
 #[test]
 fn a24_a_slow_sync_is_told_and_passes() -> Result<()> {
-    // As in the field: 5 s of patience, and syncs of 6 s. Shorter by default.
-    let (patience_ms, sync_ms) = if slow_cases_wanted() { (5000, 6000) } else { (700, 1500) };
+    // As in the field: 5 s of patience, and syncs that take longer. Shorter by default. A machine may stand still for the difference.
+    let (patience_ms, sync_ms) = if slow_cases_wanted() { (5000, 8000) } else { (700, 4000) };
     let cluster = start("a24", patience_ms)?;
-    let mut sender = Sender::open(&cluster, 0, Duration::from_secs(30))?;
+    let mut sender = Sender::open(&cluster, 0, Duration::from_secs(60))?;
     ensure!(sender.send(1000)? == 0, "{:?}", sender.tally.refused);
     let what = format!("inject=fdatasync,fsync:delay_enter={}", sync_ms * 1000);
     let injection = match Injection::start(&cluster, &what)? {
         Ok(injection) => injection,
         Err(why) => return left_out("A24", &why).and_then(|()| cluster.passed()),
     };
-    // More than once: what else syncs may be under way or not when the deadline comes.
+    let mut reader = Connection::open(&cluster.broker(), Duration::from_secs(60))?;
+    let (mut fastest_answer, mut fastest_read) = (Duration::MAX, Duration::MAX);
+    // More than once: what else syncs may be under way or not when the deadline comes, and the machine may stand still.
     for _ in 0..3 {
         let began = Instant::now();
         let code = sender.send(1000)?;
         let waited = began.elapsed();
         eprintln!("A24: answered {code} after {waited:?}");
         ensure!(code == FLUSH_DISK_TIMEOUT, "answered {code}: {:?}", sender.tally.refused);
-        ensure!(waited >= Duration::from_millis(patience_ms) && waited < Duration::from_millis(sync_ms + patience_ms));
+        ensure!(waited >= Duration::from_millis(patience_ms));
+        fastest_answer = fastest_answer.min(waited);
+        // The sync that the send waited for is still under way.
+        let began = Instant::now();
+        ensure!(pull(&mut reader, 0, 0)?.code == 0, "reads go on");
+        fastest_read = fastest_read.min(began.elapsed());
     }
-    let mut reader = Connection::open(&cluster.broker(), Duration::from_secs(5))?;
-    let began = Instant::now();
-    ensure!(pull(&mut reader, 0, 0)?.code == 0, "reads go on");
-    ensure!(began.elapsed() < Duration::from_millis(sync_ms), "a read waited for the disk: {:?}", began.elapsed());
+    ensure!(fastest_answer < Duration::from_millis(sync_ms), "answered after {fastest_answer:?} at best");
+    ensure!(fastest_read < Duration::from_millis(patience_ms), "a read waited for the disk: {fastest_read:?} at best");
     injection.end()?;
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(80);
     while sender.send(1000)? != 0 {
         if Instant::now() > deadline {
             bail!("does not recover: {:?}", sender.tally.refused);
