@@ -13,7 +13,7 @@ use boostermq_remoting::config::Machine;
 use boostermq_remoting::frame::{HeaderCodec, Split, split};
 use boostermq_remoting::header::HeaderScratch;
 use boostermq_remoting::properties_file::Properties;
-use boostermq_store::clock::{Clock, SystemClock};
+use boostermq_store::clock::{Clock, ManualClock, SystemClock};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,7 +22,7 @@ use crate::broker::{Broker, Running};
 use crate::config::Settings;
 
 /// How long a test waits before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(80);
 
 /// A running broker; its store goes with it.
 pub(crate) struct TestBroker {
@@ -39,8 +39,19 @@ impl TestBroker {
 
     /// Stops it cleanly and starts another one with its store, on another port.
     pub(crate) async fn restart(self, keys: &[(&str, &str)]) -> Self {
+        self.restart_by(Arc::new(SystemClock), keys).await
+    }
+
+    /// As [`TestBroker::restart`], by another clock.
+    pub(crate) async fn restart_by(self, clock: Arc<dyn Clock>, keys: &[(&str, &str)]) -> Self {
         self.running.stop().await.unwrap();
-        Self::start_in(self.dir, keys).await
+        Self::start_by(clock, self.dir, keys).await
+    }
+
+    /// A broker whose time goes on only when the test says so: what is delayed waits, however slow the machine is.
+    pub(crate) async fn start_timeless(keys: &[(&str, &str)]) -> (Self, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
+        (Self::start_by(clock.clone(), tempfile::tempdir().unwrap(), keys).await, clock)
     }
 
     /// Starts a broker whose store is in a folder that may hold one already; a `broker.conf` there is the file that it was started

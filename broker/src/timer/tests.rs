@@ -411,12 +411,13 @@ fn counts_are_made_anew_after_a_crash() {
 
 #[tokio::test]
 async fn a_whole_broker_delivers_by_itself_and_goes_on_after_a_stop() {
-    let broker = TestBroker::start(&[("mappedFileSizeTimerLog", "65536")]).await;
+    let (broker, clock) = TestBroker::start_timeless(&[("mappedFileSizeTimerLog", "65536")]).await;
     let mut client = broker.connect().await;
     let timed = |key: &'static str, ms: &'static str| [("UNIQ_KEY", key), ("TAGS", "A"), ("TIMER_DELAY_MS", ms)];
     let (soon, later) = (timed("soon", "1"), timed("later", "2000"));
     client.store(&Sending { queue_id: 2, properties: &later, ..Sending::default() }).await;
     client.store(&Sending { queue_id: 2, properties: &soon, ..Sending::default() }).await;
+    clock.advance(1000);
     let delivered = client.wait_for("T", 2, 0).await.remove(0);
     assert_eq!(delivered.properties.get("UNIQ_KEY"), Some("soon"));
     let check_point = client.ask(60, &[], "").await;
@@ -426,8 +427,9 @@ async fn a_whole_broker_delivers_by_itself_and_goes_on_after_a_stop() {
     let info = client.ask_ok(28, &[], "").await;
     assert!(info.contains(r#""timerCongestNum":"1""#), "{info}");
     drop(client);
-    let broker = broker.restart(&[("mappedFileSizeTimerLog", "65536")]).await;
+    let broker = broker.restart_by(clock.clone(), &[("mappedFileSizeTimerLog", "65536")]).await;
     let mut client = broker.connect().await;
+    clock.advance(2000);
     let delivered = client.wait_for("T", 2, 1).await.remove(0);
     assert_eq!(delivered.properties.get("UNIQ_KEY"), Some("later"));
     assert!(

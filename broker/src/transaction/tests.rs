@@ -315,6 +315,8 @@ async fn a_producer_of_the_group_is_asked_and_its_answer_counts() {
     end_ok(&mut client, &original, COMMIT).await;
     end_ok(&mut client, &handle, COMMIT).await;
     let committed = stored(&broker, &mut client, "T").await;
+    // A round of questions that had begun may still copy it once.
+    let copies = broker.broker().store.max_queue_offset(HALF_TOPIC, QUEUE).0 + 1;
     assert_eq!(committed.len(), 1);
     assert_eq!((committed[0].flag, committed[0].properties.get("TRAN_PREPARED_QUEUE_OFFSET")), (7, None));
     // Nobody asks any more: the next question is about the next transaction.
@@ -323,7 +325,7 @@ async fn a_producer_of_the_group_is_asked_and_its_answer_counts() {
     let mut question = asked(&mut client).await;
     while question.field("msgId") == Some("u") {
         let number: i64 = question.field("tranStateTableOffset").unwrap().parse().unwrap();
-        assert!(number < 5, "asked after its end");
+        assert!(number < copies, "asked after its end");
         question = asked(&mut client).await;
     }
     end_ok(&mut client, &Handle::of_question(&question), ROLL_BACK).await;

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-use crate::support::{Broker, UNREGISTER_BROKER, World, json, request};
+use crate::support::{Broker, PATIENCE, UNREGISTER_BROKER, World, json, request};
 
 const HEARTBEAT: i32 = 904;
 const QUERY_DATA_VERSION: i32 = 322;
@@ -111,14 +111,13 @@ async fn a_broker_goes_when_it_says_so_or_its_connection_closes() {
     assert_eq!(world.route("T1").await, "none");
 
     let (first, second) = (Client::new(), Client::new());
-    let patience = std::time::Duration::from_secs(20);
-    first.call(&world.address(), broker.register(), patience).await.unwrap();
-    second.call(&world.address(), broker.register(), patience).await.unwrap();
+    first.call(&world.address(), broker.register(), PATIENCE).await.unwrap();
+    second.call(&world.address(), broker.register(), PATIENCE).await.unwrap();
     first.disconnect(&world.address());
     // The end of the first connection is seen before the start of one made after it is served.
     let other = Broker::new("b", 0, "3.3.3.3:10911", &["T1", "T2"]);
     let third = Client::new();
-    third.call(&world.address(), other.register(), patience).await.unwrap();
+    third.call(&world.address(), other.register(), PATIENCE).await.unwrap();
     third.disconnect(&world.address());
     world.route_becomes("T1", "a:6 a=0@1.1.1.1:10911").await;
     second.disconnect(&world.address());
@@ -132,10 +131,11 @@ async fn a_silent_broker_is_taken_out_and_cut_off() {
     world.send(kept.register()).await;
     let silent = Client::new();
     let broker = Broker::new("a", 0, "1.1.1.1:10911", &["T1", "T2"]).with("heartbeatTimeoutMillis", "200");
-    silent.call(&world.address(), broker.register(), std::time::Duration::from_secs(20)).await.unwrap();
+    silent.call(&world.address(), broker.register(), PATIENCE).await.unwrap();
     let mut beat = broker.known_by(HEARTBEAT, Bytes::new());
     beat.flag |= 2;
-    silent.one_way(&world.address(), beat).await.unwrap();
+    // On a slow machine it may have been cut off already.
+    let _ = silent.one_way(&world.address(), beat).await;
     world.route_becomes("T1", "b:6 b=0@2.2.2.2:10911").await;
 }
 

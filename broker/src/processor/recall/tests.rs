@@ -21,7 +21,7 @@ async fn recall(client: &mut TestClient, topic: &str, handle: &str) -> (i32, Opt
 
 #[tokio::test]
 async fn a_message_is_recalled_by_the_handle_of_its_answer() {
-    let broker = TestBroker::start(&[("recallMessageEnable", "true"), SMALL]).await;
+    let (broker, clock) = TestBroker::start_timeless(&[("recallMessageEnable", "true"), SMALL]).await;
     let mut client = broker.connect().await;
     let answer = client.store(&Sending { queue_id: 1, properties: &TIMED, ..Sending::default() }).await;
     let given = answer.field("recallHandle").unwrap().to_owned();
@@ -31,6 +31,7 @@ async fn a_message_is_recalled_by_the_handle_of_its_answer() {
     assert_eq!(parts[3].parse::<i64>().unwrap() % 1000, 1);
     client.store(&Sending { queue_id: 1, properties: &[("UNIQ_KEY", "NEXT"), TIMED[1]], ..Sending::default() }).await;
     assert_eq!(recall(&mut client, "T", &given).await, (0, Some("KEY".to_owned())));
+    clock.advance(4000);
     let delivered = client.wait_for("T", 1, 0).await;
     assert_eq!(delivered[0].properties.get("UNIQ_KEY"), Some("NEXT"));
     assert_eq!(delivered.len(), 1);
@@ -49,14 +50,14 @@ async fn what_is_no_handle_of_this_broker_is_refused() {
     for (topic, text, code) in [
         ("T", "v1 T broker-t soon KEY".to_owned(), 604),
         ("T", format!("v1 T broker-t {} KEY", due(-1)), 604),
-        ("T", format!("v1 T broker-t {} KEY", due(259_200_000 + 5000)), 604),
+        ("T", format!("v1 T broker-t {} KEY", due(259_200_000 + 600_000)), 604),
         ("T", format!("v1 T broker-t {} KEY", i64::MAX), 604),
-        ("T", format!("v1 T other {} KEY", due(5000)), 604),
-        ("T", format!("v1 U broker-t {} KEY", due(5000)), 604),
-        ("T", format!("v2 T broker-t {} KEY", due(5000)), 604),
-        ("T", format!("v1 T broker-t {}", due(5000)), 604),
-        ("Unknown", format!("v1 Unknown broker-t {} KEY", due(5000)), 17),
-        ("T", format!("v1 T broker-t {} KEY", due(5000)), 0),
+        ("T", format!("v1 T other {} KEY", due(600_000)), 604),
+        ("T", format!("v1 U broker-t {} KEY", due(600_000)), 604),
+        ("T", format!("v2 T broker-t {} KEY", due(600_000)), 604),
+        ("T", format!("v1 T broker-t {}", due(600_000)), 604),
+        ("Unknown", format!("v1 Unknown broker-t {} KEY", due(600_000)), 17),
+        ("T", format!("v1 T broker-t {} KEY", due(600_000)), 0),
     ] {
         assert_eq!(recall(&mut client, topic, &handle(&text)).await.0, code, "{text}");
     }

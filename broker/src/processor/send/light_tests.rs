@@ -161,7 +161,7 @@ async fn light_queues_are_counted_together_unless_each_is_wanted() {
 /// What waits is in light queues when it is delivered, and only then; what is rolled back, or given up, never.
 #[tokio::test]
 async fn what_waits_comes_into_light_queues_when_it_is_delivered() {
-    let broker = TestBroker::start(&ON).await;
+    let (broker, clock) = TestBroker::start_timeless(&ON).await;
     let mut client = broker.connect().await;
     let light = ("INNER_MULTI_DISPATCH", "%LMQ%a");
     send(&mut client, "delayed", &[light, ("DELAY", "1")]).await;
@@ -183,6 +183,7 @@ async fn what_waits_comes_into_light_queues_when_it_is_delivered() {
     client.ask_ok(37, &end, "").await;
     let first = client.wait_for("%LMQ%a", 0, 0).await;
     assert_eq!(texts(&first), ["half"]);
+    clock.advance(1000);
     let second = client.wait_for("%LMQ%a", 0, 1).await;
     assert_eq!(texts(&second), ["delayed"]);
     broker.stop().await;
