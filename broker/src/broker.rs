@@ -29,6 +29,7 @@ use crate::config::Settings;
 use crate::filter::ConsumerFilters;
 use crate::long_polling::PullHolds;
 use crate::metadata::{ConsumerOffsets, Groups, RequestModes, Topics};
+use crate::metrics::{Exporter, Metrics};
 use crate::processor::assignment::KnownQueues;
 use crate::registration::Registration;
 use crate::schedule::DelaySchedule;
@@ -101,6 +102,8 @@ pub(crate) struct Broker {
     pub(crate) registration: Registration,
     pub(crate) cold_reads: Arc<ColdReads>,
     pub(crate) stats: BrokerStats,
+    /// What is counted for Prometheus; `None` while nobody wants it.
+    pub(crate) metrics: Option<Arc<Metrics>>,
     pub(crate) unique_ids: UniqueIdSource,
     pub(crate) router: Router<Broker>,
 }
@@ -174,6 +177,8 @@ impl Broker {
         let fast = bind(SocketAddr::new(listen_ip, port - 2), backlog)?;
         let tls = ServerTls::new(&settings.broker.tls)?;
         let caller = settings.broker.client.use_tls.0.then(|| ClientTls::new(&settings.broker.tls)).transpose()?;
+        let exporter = Exporter::prepare(&settings.broker)?;
+        let metrics = Metrics::new(&settings.broker);
         takeover::check(&settings)?;
         let arrivals = Arc::new(Arrivals::default());
         let mut options = StoreOptions::from(&settings.store);
@@ -223,7 +228,8 @@ impl Broker {
             cold_reads: Arc::default(),
             stats: BrokerStats::new(clock.now_ms(), &settings.read().broker),
             unique_ids: UniqueIdSource::new(identity.address.ip(), std::process::id()),
-            router: crate::routes::routes(),
+            router: crate::routes::routes().observed_by(metrics.as_ref().and_then(|metrics| metrics.observer())),
+            metrics,
             settings_version: Mutex::new(DataVersion::new(clock.now_ms())),
             changing_settings: Mutex::new(()),
             settings,
@@ -253,6 +259,7 @@ impl Broker {
             tokio::spawn(crate::transaction::write_ops(broker.clone())),
             tokio::spawn(crate::metadata::persist_periodically(broker.clone())),
             tokio::spawn(crate::stats::sample(broker.clone())),
+            tokio::spawn(exporter.run(broker.clone())),
         ];
         let timer = TimerThreads::start(&broker)?;
         crate::registration::start(&broker).await;

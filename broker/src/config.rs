@@ -5,11 +5,11 @@
 
 use boostermq_remoting::config::reasons::{
     ACCESS, ACCOUNTS, ACTING_MASTER, ADDRESS_SERVER, COLD, CONTAINER, CONTROLLER, HA, INSTALLATION, LAGGARD, LEGACY,
-    LITE, LOGS, METRICS, NOTIFY, OLD_NAMESRV, PLUGIN, POOL, POP, PROXY, QUEUE, REGISTRATION, ROCKSDB,
-    STATIC_SUBSCRIPTION, STATIC_TOPIC, SUBSCRIPTIONS, TRANSFER, UNREAD_ANSWERS,
+    LITE, LOGS, NOTIFY, OLD_NAMESRV, OTLP, PLUGIN, POOL, POP, PROXY, QUEUE, REGISTRATION, ROCKSDB, STATIC_SUBSCRIPTION,
+    STATIC_TOPIC, SUBSCRIPTIONS, TRANSFER, UNREAD_ANSWERS,
 };
 use boostermq_remoting::config::{
-    ByteSize, ClientConfig, Millis, Percent, Seconds, SecretText, ServerConfig, TlsConfig,
+    ByteSize, ClientConfig, Millis, Percent, Seconds, SecretText, ServerConfig, Setting, TlsConfig,
 };
 use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
 
@@ -31,17 +31,39 @@ boostermq_remoting::constants! {
     }
 }
 
-boostermq_remoting::constants! {
-    /// Where metrics go.
-    pub enum MetricsExporterType {
-        /// Nowhere.
-        Disable = "DISABLE",
-        /// To a collector, by OTLP over gRPC.
-        OtlpGrpc = "OTLP_GRPC",
-        /// To Prometheus, which reads them.
-        Prom = "PROM",
-        /// To the log.
-        Log = "LOG",
+/// Where metrics go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsExporterType {
+    /// Nowhere.
+    Disable,
+    /// To Prometheus, which reads them.
+    Prom,
+    /// To the log.
+    Log,
+}
+
+impl Setting for MetricsExporterType {
+    fn kind() -> String {
+        "one of DISABLE, PROM, LOG, or 0, 2, 3 (this version does not send metrics by OTLP_GRPC: set PROM and let the collector \
+         scrape metricsPromExporterPort)"
+            .to_owned()
+    }
+    // Names and numbers: RocketMQ 5.5.0, `MetricsExporterType`.
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "DISABLE" | "0" => Some(Self::Disable),
+            "PROM" | "2" => Some(Self::Prom),
+            "LOG" | "3" => Some(Self::Log),
+            _ => None,
+        }
+    }
+    fn text(&self) -> Option<String> {
+        let text = match self {
+            Self::Disable => "DISABLE",
+            Self::Prom => "PROM",
+            Self::Log => "LOG",
+        };
+        Some(text.to_owned())
     }
 }
 
@@ -440,7 +462,7 @@ boostermq_remoting::config! {
         /// Stores pops without waiting.
         append_ck_async: bool = false, "appendCkAsync", Inert(POP);
         /// Estimates the lag of groups with filters.
-        estimate_accumulation: bool = true, "estimateAccumulation", Inert(POP);
+        estimate_accumulation: bool = true, "estimateAccumulation", Live;
 
         // Transactions.
         /// Age at which a half message is asked about for the first time.
@@ -502,48 +524,48 @@ boostermq_remoting::config! {
         // Metrics.
         /// Where metrics go.
         metrics_exporter_type: MetricsExporterType =
-            MetricsExporterType::Disable, "metricsExporterType", Inert(METRICS);
-        /// Series of one metric.
-        metrics_otel_cardinality_limit: u32 = 50_000, "metricsOtelCardinalityLimit", Inert(METRICS);
+            MetricsExporterType::Disable, "metricsExporterType", Restart;
+        /// Series of one metric, at most; the rest is left out, and the log says so once.
+        metrics_otel_cardinality_limit: u32 = 50_000, "metricsOtelCardinalityLimit", Restart;
         /// Collector to which metrics are sent.
-        metrics_grpc_exporter_target: String = String::new(), "metricsGrpcExporterTarget", Inert(METRICS);
+        metrics_grpc_exporter_target: String = String::new(), "metricsGrpcExporterTarget", Inert(OTLP);
         /// Headers for the collector.
-        metrics_grpc_exporter_header: SecretText = SecretText::default(), "metricsGrpcExporterHeader", Inert(METRICS);
+        metrics_grpc_exporter_header: SecretText = SecretText::default(), "metricsGrpcExporterHeader", Inert(OTLP);
         /// How long a send to the collector waits.
         metric_grpc_exporter_time_out_in_mills: Millis =
-            Millis(3000), "metricGrpcExporterTimeOutInMills", Inert(METRICS);
+            Millis(3000), "metricGrpcExporterTimeOutInMills", Inert(OTLP);
         /// Time between two sends to the collector.
         metric_grpc_exporter_interval_in_mills: Millis =
-            Millis(60_000), "metricGrpcExporterIntervalInMills", Inert(METRICS);
+            Millis(60_000), "metricGrpcExporterIntervalInMills", Inert(OTLP);
         /// Time between two writes of metrics to the log.
         metric_logging_exporter_interval_in_mills: Millis =
-            Millis(10_000), "metricLoggingExporterIntervalInMills", Inert(METRICS);
-        /// Port on which Prometheus reads.
-        metrics_prom_exporter_port: u16 = 5557, "metricsPromExporterPort", Inert(METRICS);
-        /// Address on which Prometheus reads.
-        metrics_prom_exporter_host: String = String::new(), "metricsPromExporterHost", Inert(METRICS);
-        /// Labels of every series.
-        metrics_label: String = String::new(), "metricsLabel", Inert(METRICS);
+            Millis(10_000), "metricLoggingExporterIntervalInMills", Restart;
+        /// Port on which Prometheus reads `/metrics`.
+        metrics_prom_exporter_port: u16 = 5557, "metricsPromExporterPort", Restart;
+        /// Address on which Prometheus reads; brokerIP1 where it is empty.
+        metrics_prom_exporter_host: String = String::new(), "metricsPromExporterHost", Restart;
+        /// Labels of every series, as `name:value`, several separated by `,`.
+        metrics_label: String = String::new(), "metricsLabel", Restart;
         /// Points in one send to the collector.
-        metrics_export_batch_max_data_points: u32 = 1000, "metricsExportBatchMaxDataPoints", Inert(METRICS);
-        /// Sends differences instead of sums.
-        metrics_in_delta: bool = false, "metricsInDelta", Inert(METRICS);
+        metrics_export_batch_max_data_points: u32 = 1000, "metricsExportBatchMaxDataPoints", Inert(OTLP);
+        /// Says `aggregation="delta"` of every series. Pages and the log show sums all the same, as upstream's page does.
+        metrics_in_delta: bool = false, "metricsInDelta", Restart;
         /// Measures requests.
-        enable_remoting_metrics: bool = true, "enableRemotingMetrics", Inert(METRICS);
+        enable_remoting_metrics: bool = true, "enableRemotingMetrics", Restart;
         /// Measures the store.
-        enable_message_store_metrics: bool = true, "enableMessageStoreMetrics", Inert(METRICS);
+        enable_message_store_metrics: bool = true, "enableMessageStoreMetrics", Restart;
         /// Measures pops.
-        enable_pop_metrics: bool = true, "enablePopMetrics", Inert(METRICS);
+        enable_pop_metrics: bool = true, "enablePopMetrics", Inert(POP);
         /// Measures connections.
-        enable_connection_metrics: bool = true, "enableConnectionMetrics", Inert(METRICS);
+        enable_connection_metrics: bool = true, "enableConnectionMetrics", Restart;
         /// Measures transactions.
-        enable_transaction_metrics: bool = true, "enableTransactionMetrics", Inert(METRICS);
+        enable_transaction_metrics: bool = true, "enableTransactionMetrics", Restart;
         /// Measures traffic.
-        enable_stats_metrics: bool = true, "enableStatsMetrics", Inert(METRICS);
+        enable_stats_metrics: bool = true, "enableStatsMetrics", Restart;
         /// Measures the time that requests take.
-        enable_request_metrics: bool = true, "enableRequestMetrics", Inert(METRICS);
+        enable_request_metrics: bool = true, "enableRequestMetrics", Restart;
         /// Measures lag and dead letters.
-        enable_lag_and_dlq_metrics: bool = true, "enableLagAndDlqMetrics", Inert(METRICS);
+        enable_lag_and_dlq_metrics: bool = true, "enableLagAndDlqMetrics", Restart;
 
         // Cold data.
         /// Adapts the limits for reading old messages.

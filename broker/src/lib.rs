@@ -12,6 +12,7 @@ pub mod filter;
 pub mod fuzz;
 mod long_polling;
 mod metadata;
+mod metrics;
 mod processor;
 mod registration;
 mod response_error;

@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 
 use crate::broker::Broker;
 use crate::metadata::{MetadataError, MetadataFile, SaveFailures};
+use crate::metrics::{MessageKind, Metrics};
 use crate::transaction::HALF_TOPIC;
 
 /// Where delayed messages wait.
@@ -224,13 +225,27 @@ fn deliver_level(broker: &Arc<Broker>, queue_id: QueueId, level: &Level) -> Opti
         }
         broker.stats.stored_by_broker(&batch, begun.elapsed());
         let bytes = batch.receipts().iter().map(|receipt| i64::from(receipt.length)).sum();
-        broker.stats.delivered(queue_id.0, batch.len() as i64, bytes);
+        if broker.settings.read().store.enable_schedule_message_stats {
+            broker.stats.delivered(queue_id.0, batch.len() as i64, bytes);
+            if let Some(metrics) = &broker.metrics {
+                count(metrics, &batch);
+            }
+        }
         broker.store.dispatch_now();
     }
     if next != from {
         broker.schedule.advance(level, next, step, now_ms);
     }
     Some(later)
+}
+
+/// Delivered messages count as delayed ones in their own topics (RocketMQ 5.5.0).
+fn count(metrics: &Metrics, batch: &AppendBatch) {
+    for (at, receipt) in batch.receipts().iter().enumerate() {
+        if let Some(queue) = batch.queue(at) {
+            metrics.delivered(queue.topic(), MessageKind::Delay, std::slice::from_ref(receipt));
+        }
+    }
 }
 
 /// Encodes into `batch` those of a level's messages that are due. Where the level goes on once they are stored, and how long until

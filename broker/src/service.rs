@@ -50,11 +50,11 @@ impl Service for Broker {
     fn request(self: &Arc<Self>, session: &mut Session, incoming: &Incoming<'_>, out: &mut Outbox) {
         match incoming.header.code {
             SEND | SEND_V2 | SEND_BATCH => {
-                let send = session.send.get_or_insert_with(|| Box::new(SendSession::new()));
+                let send = session.send.get_or_insert_with(|| Box::new(SendSession::new(self.metrics.as_ref())));
                 send.send(self, incoming, out);
             }
             END_TRANSACTION => {
-                let send = session.send.get_or_insert_with(|| Box::new(SendSession::new()));
+                let send = session.send.get_or_insert_with(|| Box::new(SendSession::new(self.metrics.as_ref())));
                 send.end_transaction(self, incoming, out);
             }
             code @ (PULL | LITE_PULL) if !self.router.is_barred(incoming) => {

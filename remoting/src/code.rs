@@ -137,6 +137,34 @@ impl fmt::Debug for ResponseCode {
     }
 }
 
+/// First ordinal of the versions that are named regularly: V4_0_0_SNAPSHOT (RocketMQ 5.5.0: `MQVersion`).
+const REGULAR_FROM: i32 = 212;
+/// The ordinal that stands for all versions upstream does not know yet.
+const HIGHER_VERSION: i32 = 612;
+
+/// The name of a version: `V5_5_0` for 513.
+#[must_use]
+pub fn version_name(ordinal: i32) -> String {
+    if ordinal >= HIGHER_VERSION {
+        return "HIGHER_VERSION".to_owned();
+    }
+    // Each release comes after its snapshot: even ordinals are snapshots.
+    let (pair, suffix) = (ordinal.div_euclid(2), if ordinal % 2 == 0 { "_SNAPSHOT" } else { "" });
+    let (major, minor, patch) = match ordinal {
+        REGULAR_FROM.. => {
+            let place = pair - REGULAR_FROM / 2;
+            (4 + place / 100, place / 10 % 10, place % 10)
+        }
+        // From 3.3 to 3.9 there was no release with a zero.
+        86.. => (3, 3 + (pair - 43) / 9, 1 + (pair - 43) % 9),
+        46.. => (3, 1 + (pair - 23) / 10, (pair - 23) % 10),
+        16.. => (3, 0, pair - 7),
+        15 => return "V3_0_0_FINAL".to_owned(),
+        _ => return ordinal.to_string(),
+    };
+    format!("V{major}_{minor}_{patch}{suffix}")
+}
+
 /// What this code says of itself in every frame: V5_5_0, as the ordinal upstream's clients compare
 /// (RocketMQ 5.5.0).
 pub const VERSION: i32 = 513;
@@ -192,5 +220,38 @@ impl Language {
 impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_have_the_names_that_upstream_prints() {
+        for (ordinal, name) in [
+            (15, "V3_0_0_FINAL"),
+            (28, "V3_0_7_SNAPSHOT"),
+            (37, "V3_0_11"),
+            (45, "V3_0_15"),
+            (46, "V3_1_0_SNAPSHOT"),
+            (62, "V3_1_8_SNAPSHOT"),
+            (67, "V3_2_0"),
+            (85, "V3_2_9"),
+            (87, "V3_3_1"),
+            (121, "V3_4_9"),
+            (123, "V3_5_1"),
+            (211, "V3_9_9"),
+            (212, "V4_0_0_SNAPSHOT"),
+            (401, "V4_9_4"),
+            (413, "V5_0_0"),
+            (479, "V5_3_3"),
+            (513, "V5_5_0"),
+            (611, "V5_9_9"),
+            (9_999, "HIGHER_VERSION"),
+            (-1, "-1"),
+        ] {
+            assert_eq!(version_name(ordinal), name);
+        }
     }
 }

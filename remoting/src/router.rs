@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -31,6 +32,8 @@ use crate::request::{Executor, RequestKind};
 /// What an answer needs from its question.
 #[derive(Clone, Copy, Debug)]
 pub struct Question {
+    /// What is asked for.
+    pub code: i32,
     /// Pairs answer and question.
     pub opaque: i32,
     /// Codec of both.
@@ -43,7 +46,12 @@ impl Question {
     /// The question of a request that arrived.
     #[must_use]
     pub const fn of(incoming: &Incoming<'_>) -> Self {
-        Self { opaque: incoming.header.opaque, codec: incoming.frame.codec, one_way: incoming.header.is_one_way() }
+        Self {
+            code: incoming.header.code,
+            opaque: incoming.header.opaque,
+            codec: incoming.frame.codec,
+            one_way: incoming.header.is_one_way(),
+        }
     }
 }
 
@@ -267,6 +275,27 @@ pub struct BlockingLimits {
     pub queued: usize,
 }
 
+/// Is told of every answer that a router writes.
+pub trait AnswerObserver: Send + Sync {
+    /// A request was answered so long after it came; nothing was written when it is one-way.
+    fn answered(&self, question: &Question, response: ResponseCode, took: Duration);
+}
+
+/// An answer to come, and who is told of it.
+struct Watched {
+    question: Question,
+    told: Option<(Arc<dyn AnswerObserver>, Instant)>,
+}
+
+impl Watched {
+    fn write(&self, response: Response, out: &mut Outbox) {
+        if let Some((observer, came)) = &self.told {
+            observer.answered(&self.question, response.code, came.elapsed());
+        }
+        response.write(&self.question, out);
+    }
+}
+
 /// The routes of one server.
 pub struct Router<S> {
     routes: HashMap<i32, Route<S>>,
@@ -274,6 +303,7 @@ pub struct Router<S> {
     main_port_only: Vec<RequestCode>,
     slow: Arc<SlowRequests>,
     queued: Arc<Semaphore>,
+    observer: Option<Arc<dyn AnswerObserver>>,
 }
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -358,7 +388,15 @@ impl<S: Send + Sync + 'static> Router<S> {
             main_port_only: Vec::new(),
             slow: Arc::new(SlowRequests::new(limits.at_once)),
             queued: Arc::new(Semaphore::new(limits.queued)),
+            observer: None,
         }
+    }
+
+    /// Tells somebody of every answer; without it nothing is measured.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Option<Arc<dyn AnswerObserver>>) -> Self {
+        self.observer = observer;
+        self
     }
 
     fn add<R: RequestKind>(mut self, handler: Handler<S>) -> Self
@@ -430,14 +468,15 @@ impl<S: Send + Sync + 'static> Router<S> {
 
     /// Carries a request out, or sees to it that it is. A panic in a handler answers as a system error.
     pub fn handle(&self, state: &Arc<S>, incoming: &Incoming<'_>, out: &mut Outbox) {
-        let question = Question::of(incoming);
+        let told = self.observer.as_ref().map(|observer| (Arc::clone(observer), Instant::now()));
+        let answer = Watched { question: Question::of(incoming), told };
         let code = RequestCode(incoming.header.code);
         let Some(route) = self.routes.get(&code.0).filter(|_| !self.is_barred(incoming)) else {
-            return not_supported(code).write(&question, out);
+            return answer.write(not_supported(code), out);
         };
         let decoded = match (route.decode)(&incoming.header.fields) {
             Ok(decoded) => decoded,
-            Err(error) => return Response::from(ResponseError::from(error)).write(&question, out),
+            Err(error) => return answer.write(ResponseError::from(error).into(), out),
         };
         let request = Untyped {
             fields: incoming
@@ -453,21 +492,21 @@ impl<S: Send + Sync + 'static> Router<S> {
             connection: incoming.connection.clone(),
         };
         match &route.handler {
-            Handler::Inline(handler) => guarded(code, || handler(state, request)).write(&question, out),
+            Handler::Inline(handler) => answer.write(guarded(code, || handler(state, request)), out),
             Handler::Blocking(handler) => {
                 let Ok(place) = self.queued.clone().try_acquire_owned() else {
-                    return overloaded().write(&question, out);
+                    return answer.write(overloaded(), out);
                 };
                 let (handler, state, connection) = (handler.clone(), state.clone(), request.connection.clone());
                 self.slow.push(Box::new(move || {
                     let response = guarded(code, || handler(&state, request));
                     drop(place);
-                    connection.send(|out| response.write(&question, out));
+                    connection.send(|out| answer.write(response, out));
                 }));
             }
             Handler::Waiting(handler) => {
                 let Ok(place) = self.queued.clone().try_acquire_owned() else {
-                    return overloaded().write(&question, out);
+                    return answer.write(overloaded(), out);
                 };
                 let connection = request.connection.clone();
                 let waiting = tokio::spawn(handler(state.clone(), request));
@@ -478,7 +517,7 @@ impl<S: Send + Sync + 'static> Router<S> {
                         Err(_) => panicked(code),
                     };
                     drop(place);
-                    connection.send(|out| response.write(&question, out));
+                    connection.send(|out| answer.write(response, out));
                 });
             }
         }

@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 
 use boostermq_remoting::config::reasons::{
-    BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FILTER_BITS, FLUSHER, HA, INDEX, LEGACY,
-    LOCKS, MAPPING, METRICS, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, RECOVERY, RETENTION_READERS, ROCKSDB, ROCKSDB_STORE,
-    SCHEDULE, STAGING, START, TIMER_COUNTS, TIMER_RETRIES, TIMER_THREADS, TIMER_WHEEL, TOPIC_LENGTH,
+    BATCH_QUEUE, COLD, COMPACTION, CONTAINER, CONTROLLER, DISPATCH, DLEDGER, FILTER_BITS, FLUSHER, HA, INDEX, LAG,
+    LAG_ESTIMATE, LEGACY, LOCKS, MAPPING, MIN_OFFSET, MULTI_PATH, QUEUE_BUFFER, RECOVERY, RETENTION_READERS, ROCKSDB,
+    ROCKSDB_STORE, SCHEDULE, STAGING, START, TIMER_COUNTS, TIMER_RETRIES, TIMER_THREADS, TIMER_WHEEL, TOPIC_LENGTH,
 };
 use boostermq_remoting::config::{ByteSize, ConfigError, Days, Hours, Machine, Millis, Minutes, Percent, Seconds};
 use boostermq_remoting::properties_file::Properties;
@@ -123,14 +123,14 @@ boostermq_remoting::config! {
         pull_batch_max_message_count: u32 = 160, "pullBatchMaxMessageCount", Inert(LEGACY);
         /// Consume-queue files that one pull may look through.
         travel_cq_file_num_when_get_message: u32 = 1, "travelCqFileNumWhenGetMessage", Inert(QUEUE_BUFFER);
-        /// Units looked at to estimate a lag.
-        max_consume_queue_scan: u32 = 20_000, "maxConsumeQueueScan", Inert(METRICS);
-        /// Units from which a lag is estimated by samples.
-        sample_count_threshold: u32 = 5000, "sampleCountThreshold", Inert(METRICS);
+        /// Entries of a queue looked at to estimate how many messages of it a group that wants some tags only has before it.
+        max_consume_queue_scan: u32 = 20_000, "maxConsumeQueueScan", Live;
+        /// Messages that it wants among those, after which no more are looked at.
+        sample_count_threshold: u32 = 5000, "sampleCountThreshold", Live;
         /// Samples of one estimate.
-        sample_steps: u32 = 32, "sampleSteps", Inert(METRICS);
+        sample_steps: u32 = 32, "sampleSteps", Inert(LAG_ESTIMATE);
         /// Counts how far pulls lag behind the end of the log.
-        disk_fall_recorded: bool = true, "diskFallRecorded", Inert(METRICS);
+        disk_fall_recorded: bool = true, "diskFallRecorded", Inert(LAG);
         /// Lets consumers read what replicas do not have yet.
         read_un_committed: bool = false, "readUnCommitted", Inert(HA);
 
@@ -181,8 +181,8 @@ boostermq_remoting::config! {
         message_delay_level: DelayLevels = DelayLevels::default(), "messageDelayLevel", Restart;
         /// Time between two writes of the progress of delayed delivery.
         flush_delay_offset_interval: Millis = Millis(10_000), "flushDelayOffsetInterval", Restart, 1..=i64::MAX;
-        /// Counts messages of delay levels.
-        enable_schedule_message_stats: bool = true, "enableScheduleMessageStats", Inert(METRICS);
+        /// Counts messages of delay levels when they are delivered.
+        enable_schedule_message_stats: bool = true, "enableScheduleMessageStats", Live;
         /// Delivers delayed messages side by side.
         enable_schedule_async_deliver: bool = false, "enableScheduleAsyncDeliver", Inert(SCHEDULE);
         /// Deliveries of one level in flight.

@@ -372,9 +372,8 @@ impl Consumers {
     /// Drops the members that were last heard before a moment; their connections, one for each group. Those who stay
     /// are told.
     pub(crate) fn drop_silent(&self, before: Instant) -> Vec<Arc<Connection>> {
-        let groups: Vec<Arc<ConsumerGroup>> = self.groups.iter().map(|entry| entry.value().clone()).collect();
         let mut silent = Vec::new();
-        for group in groups {
+        for group in self.all() {
             let dropped = group.remove(|member| member.heard < before);
             if dropped.is_empty() {
                 continue;
@@ -386,6 +385,11 @@ impl Consumers {
             silent.extend(dropped);
         }
         silent
+    }
+
+    /// Every group that has a member, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<ConsumerGroup>> {
+        self.groups.iter().map(|entry| entry.value().clone()).collect()
     }
 
     /// True while the connection is a member of some group.

@@ -89,14 +89,20 @@ pub(crate) struct Pull {
     pub(crate) gets: Arc<GroupGets>,
     /// What the time of reading is added to.
     pub(crate) latency: Arc<Item>,
+    /// When it came, where that is measured.
+    pub(crate) came: Option<Instant>,
+    /// It was held until there was something to read, or its time was over.
+    pub(crate) was_held: bool,
 }
 
 impl PullSession {
     /// Carries a pull out: answers it, or holds it.
     pub(crate) fn pull(&mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, is_lite: bool, out: &mut Outbox) {
         let question = Question::of(incoming);
+        let came = broker.metrics.as_ref().map(|_| Instant::now());
         match self.check(broker, incoming, is_lite, question) {
-            Ok((pull, hold)) => {
+            Ok((mut pull, hold)) => {
+                pull.came = came;
                 let Some(pull) = limit_old(broker, incoming.connection, pull, out) else { return };
                 let outcome = pull.read(broker, out);
                 if let Some(outcome) = outcome {
@@ -110,7 +116,12 @@ impl PullSession {
                     }
                 }
             }
-            Err(error) => Response::from(error).write(&question, out),
+            Err(error) => {
+                if let (Some(metrics), Some(came)) = (&broker.metrics, came) {
+                    metrics.answered(&question, error.code, false, came);
+                }
+                Response::from(error).write(&question, out);
+            }
         }
     }
 
@@ -189,6 +200,8 @@ impl PullSession {
             question,
             gets: known.gets.clone(),
             latency: known.latency(broker, queue_id),
+            came: None,
+            was_held: false,
         };
         Ok((pull, hold))
     }
@@ -401,6 +414,7 @@ impl Pull {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::error!(%error, "a pull cannot be served");
+                self.answered(broker, ResponseCode::SYSTEM_ERROR);
                 Response::from(ResponseError::system(error.to_string())).write(&self.question, out);
                 return None;
             }
@@ -431,11 +445,15 @@ impl Pull {
         }
     }
 
+    /// Counts an answer for Prometheus.
+    fn answered(&self, broker: &Broker, code: ResponseCode) {
+        if let (Some(metrics), Some(came)) = (&broker.metrics, self.came) {
+            metrics.answered(&self.question, code, self.was_held, came);
+        }
+    }
+
     /// Writes the answer to an outcome.
     pub(crate) fn answer(&self, broker: &Broker, outcome: GetOutcome, out: &mut Outbox) {
-        if self.question.one_way {
-            return;
-        }
         let code = match outcome.status {
             GetStatus::Found => ResponseCode::SUCCESS,
             GetStatus::NoMatchedMessage | GetStatus::MessageWasRemoving => ResponseCode::PULL_RETRY_IMMEDIATELY,
@@ -448,6 +466,10 @@ impl Pull {
             | GetStatus::OffsetOverflowBadly
             | GetStatus::OffsetTooSmall => ResponseCode::PULL_OFFSET_MOVED,
         };
+        self.answered(broker, code);
+        if self.question.one_way {
+            return;
+        }
         let reads_slowly = broker.settings.read().broker.slave_read_enable;
         let suggested = match (reads_slowly, outcome.suggest_pulling_from_slave) {
             (false, _) => 0,
@@ -484,6 +506,7 @@ fn limit_old(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, out
         broker.consumers.find(group).is_some_and(|group| group.mode().0 == Some(ConsumeType::Actively));
     let place = if pulls_by_itself { broker.cold_reads.place() } else { None };
     let Some(place) = place else {
+        pull.answered(broker, ResponseCode::SYSTEM_BUSY);
         let remark = "This consumer group is reading cold data. It has been flow control";
         Response::with_code(ResponseCode::SYSTEM_BUSY, remark).write(&pull.question, out);
         return None;
@@ -491,7 +514,7 @@ fn limit_old(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, out
     let held = HeldPull {
         connection: connection.clone(),
         deadline: Instant::now() + OLD_PAUSE,
-        pull: Pull { max_messages: 1, ..pull },
+        pull: Pull { max_messages: 1, was_held: true, ..pull },
     };
     let broker = broker.clone();
     tokio::spawn(async move {
@@ -506,7 +529,11 @@ fn limit_old(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, out
 fn hold_pull(broker: &Arc<Broker>, connection: &Arc<Connection>, pull: Pull, hold: Duration, out: &mut Outbox) {
     let (topic, queue_id, offset) = (pull.topic.clone(), pull.queue_id, pull.queue_offset);
     let (group, question) = (pull.group.clone(), pull.question);
-    let held = HeldPull { connection: connection.clone(), deadline: Instant::now() + hold, pull };
+    let held = HeldPull {
+        connection: connection.clone(),
+        deadline: Instant::now() + hold,
+        pull: Pull { was_held: true, ..pull },
+    };
     if broker.holds.hold(held).is_err() {
         tracing::warn!(peer = %connection.peer(), "a pull is refused: too many are held");
         return Response::with_code(ResponseCode::SYSTEM_BUSY, "[OVERLOAD]system busy, start flow control for a while")
@@ -530,6 +557,7 @@ pub(crate) fn answer_held(broker: &Broker, held: HeldPull) {
     if let Some(offset) = broker.offsets.take_reset(&group.group_name, pull.topic.as_str(), pull.queue_id) {
         let sys_flag = pull.topic_sys_flag;
         let moved = moved(broker, group, &pull.topic, sys_flag, pull.queue_id, QueueOffset(offset));
+        pull.answered(broker, moved.code);
         Response::from(moved).write(&pull.question, &mut answer);
     } else if let Some(outcome) = pull.read(broker, &mut answer) {
         pull.answer(broker, outcome, &mut answer);

@@ -26,6 +26,7 @@ use boostermq_store::AppendBatch;
 use boostermq_store::consume_queue::ConsumeQueue;
 
 use crate::broker::Broker;
+use crate::metrics::{MessageKind, Metrics, SendMeter};
 use crate::stats::counters::PutCounters;
 use crate::transaction::{self, End, Ending, TopicCount};
 use answer::refuse;
@@ -48,6 +49,8 @@ pub(crate) struct SendSession {
     recall_handle: Option<String>,
     target: Option<Target>,
     counters: PutCounters,
+    /// Counts for Prometheus, where that is wanted.
+    meter: Option<Box<SendMeter>>,
 }
 
 /// The topic that the connection sent to last, so that the next send finds it without a look-up.
@@ -79,6 +82,8 @@ struct PendingSend {
     /// for the route.
     registers: bool,
     kind: Kind,
+    /// What Prometheus is told it is.
+    message: MessageKind,
 }
 
 /// What a pending send is to its client.
@@ -87,12 +92,12 @@ enum Kind {
     Message,
     /// The half message of a transaction, which this counts.
     Half(Arc<TopicCount>),
-    /// The end of a transaction, which this counts.
-    End(Arc<TopicCount>),
+    /// The end of a transaction, which this counts; for Prometheus, its topic and for how many seconds it was open.
+    End(Arc<TopicCount>, Option<(Topic, u64)>),
 }
 
 impl SendSession {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(metrics: Option<&Arc<Metrics>>) -> Self {
         Self {
             batch: AppendBatch::new(),
             pending: Vec::new(),
@@ -102,12 +107,16 @@ impl SendSession {
             recall_handle: None,
             target: None,
             counters: PutCounters::default(),
+            meter: metrics.map(|metrics| Box::new(SendMeter::new(metrics))),
         }
     }
 
     /// Checks and encodes one send; a refusal is answered at once.
     pub(crate) fn send(&mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, out: &mut Outbox) {
         let question = Question::of(incoming);
+        if let Some(meter) = &mut self.meter {
+            meter.came();
+        }
         self.recall_handle = None;
         let (records, keys) = (self.batch.len(), self.unique_keys.len());
         match self.prepare(broker, incoming, question) {
@@ -115,6 +124,7 @@ impl SendSession {
             Err(error) => {
                 self.batch.truncate(records);
                 self.unique_keys.truncate(keys);
+                self.answered(&question, error.code);
                 refuse(broker, error, &question, out);
             }
         }
@@ -144,7 +154,7 @@ impl SendSession {
             return self.prepare_batch(broker, incoming, question, &header, queue_id);
         }
         let first = self.batch.len();
-        let (waits, kind) = self.prepare_single(broker, settings, incoming, &header, queue_id)?;
+        let (waits, kind, message) = self.prepare_single(broker, settings, incoming, &header, queue_id)?;
         let registers = self.made_topic();
         let unique_key = (self.unique_keys.len(), self.unique_keys.len());
         self.pending.push(PendingSend {
@@ -157,9 +167,17 @@ impl SendSession {
             recall_handle: self.recall_handle.take(),
             registers,
             kind,
+            message,
         });
         self.note_unique_key();
         Ok(())
+    }
+
+    /// Counts an answer for Prometheus.
+    fn answered(&mut self, question: &Question, code: ResponseCode) {
+        if let Some(meter) = &mut self.meter {
+            meter.answered(question, code);
+        }
     }
 
     /// True for the one send that made its topic.
@@ -201,12 +219,15 @@ impl SendSession {
     /// Ends a transaction: at once, or with the sends of this read when its message has to be stored.
     pub(crate) fn end_transaction(&mut self, broker: &Arc<Broker>, incoming: &Incoming<'_>, out: &mut Outbox) {
         let question = Question::of(incoming);
+        if let Some(meter) = &mut self.meter {
+            meter.came();
+        }
         let first = self.batch.len();
         let ended = EndTransactionRequestHeader::decode(&incoming.header.fields)
             .map_err(ResponseError::from)
             .and_then(|header| transaction::end(broker, &header, &mut self.batch, &mut self.properties));
-        match ended {
-            Ok(End::Committed { ending, count, waits }) => {
+        let response = match ended {
+            Ok(End::Committed { ending, count, finished, waits }) => {
                 self.endings.push(ending);
                 let end = self.unique_keys.len();
                 self.pending.push(PendingSend {
@@ -218,16 +239,22 @@ impl SendSession {
                     waits: waits && broker.waits_for_flush(),
                     recall_handle: None,
                     registers: false,
-                    kind: Kind::End(count),
+                    kind: Kind::End(count, finished),
+                    message: MessageKind::Transaction,
                 });
+                None
             }
-            Ok(End::RolledBack) => Response::success().write(&question, out),
+            Ok(End::RolledBack) => Some(Response::success()),
             Ok(End::Again) => {
                 let remark = "the transaction had ended before; nothing was changed";
-                Response::with_code(ResponseCode::SUCCESS, remark).write(&question, out);
+                Some(Response::with_code(ResponseCode::SUCCESS, remark))
             }
-            Ok(End::Unknown) => {}
-            Err(error) => Response::from(error).write(&question, out),
+            Ok(End::Unknown) => None,
+            Err(error) => Some(Response::from(error)),
+        };
+        if let Some(response) = response {
+            self.answered(&question, response.code);
+            response.write(&question, out);
         }
         if self.batch.byte_len() >= BATCH_BYTES_MAX {
             self.append(broker, incoming.connection, out);
@@ -249,7 +276,7 @@ impl SendSession {
 
     /// True when nothing waits to be appended.
     pub(crate) fn is_empty(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.is_empty() && self.meter.as_ref().is_none_or(|meter| meter.since().is_none())
     }
 }
 

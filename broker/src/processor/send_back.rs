@@ -79,6 +79,11 @@ pub(crate) async fn consumer_send_msg_back(broker: Arc<Broker>, request: Request
     };
     // Whatever keeps it from being stored is a failure to the client, which then sends a copy itself.
     retry::append(&broker, &queue, &fields, true).await.map_err(|error| ResponseError::system(error.remark))?;
+    if fate == Fate::DeadLetter
+        && let Some(metrics) = &broker.metrics
+    {
+        metrics.gave_up(header.group.as_str(), &origin.topic);
+    }
     broker.stats.items.add(Statistic::SndbckPutNums, &format!("{}@{}", origin.topic, header.group), 1, 1);
     Ok(Response::success())
 }

@@ -287,6 +287,14 @@ impl Statistics {
         is_counted.then_some(item)
     }
 
+    /// All that was ever added to each key of a statistic, sorted.
+    pub(crate) fn totals(&self, statistic: Statistic) -> Vec<(Box<str>, i64)> {
+        let set = self.set(statistic).into_iter().flatten();
+        let mut totals: Vec<_> = set.map(|entry| (entry.key().clone(), entry.total())).collect();
+        totals.sort_unstable();
+        totals
+    }
+
     /// How much was added to a key per second, over the last minute.
     pub(crate) fn per_second(&self, statistic: Statistic, key: &str) -> f64 {
         let item = self.set(statistic).and_then(|set| set.get(key).map(|item| item.clone()));

@@ -125,6 +125,11 @@ impl Changes {
             None => drop(self.by_topic.insert(topic.to_owned(), by)),
         }
     }
+
+    /// What is gathered, by topic.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.by_topic.iter().map(|(topic, by)| (topic.as_str(), *by))
+    }
 }
 
 /// Events in the last whole second.

@@ -60,6 +60,9 @@ impl Timer {
                     end(state, &run, &mut changes);
                 }
                 self.counts.change(&changes, scene.now_ms);
+                if let Some(metrics) = scene.metrics {
+                    changes.iter().for_each(|(topic, by)| metrics.timer_delivered(topic, -by));
+                }
                 self.wake.changed();
                 Ok(())
             }

@@ -20,6 +20,8 @@ struct Timed<'a> {
     due_ms: i64,
     real_topic: &'a str,
     is_recall: bool,
+    /// When its sender made it, ms since 1970.
+    born_ms: i64,
 }
 
 impl Timer {
@@ -104,6 +106,10 @@ impl Timer {
             topic_hash: java_string_hash(timed.real_topic),
         })?;
         changes.add(timed.real_topic, if timed.is_recall { -1 } else { 1 });
+        if let Some(metrics) = scene.metrics {
+            let delay_ms = timed.due_ms.saturating_sub(timed.born_ms).max(0).cast_unsigned();
+            metrics.timer_took_in(timed.real_topic, delay_ms / 1000);
+        }
         Ok(())
     }
 }
@@ -118,7 +124,7 @@ fn timed<'a>(record: &Record<'a>) -> Option<Timed<'a>> {
             _ => {}
         }
     }
-    Some(Timed { due_ms: due_ms?, real_topic: real_topic?, is_recall })
+    Some(Timed { due_ms: due_ms?, real_topic: real_topic?, is_recall, born_ms: record.born_timestamp() })
 }
 
 /// The tick that a message waits for which is due in the tick `due_ms`, and whether it is put off there.

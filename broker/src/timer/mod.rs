@@ -54,6 +54,7 @@ use parking_lot::Mutex;
 use self::counts::{Counts, PerSecond};
 use self::delivery::Run;
 use crate::metadata::MetadataError;
+use crate::metrics::Metrics;
 use crate::stats::BrokerStats;
 
 pub(crate) use self::thread::TimerThreads;
@@ -62,6 +63,9 @@ pub(crate) use self::thread::TimerThreads;
 const BLANK_SLOTS: i64 = 60;
 /// Slots of the wheel that can be used: a week of seconds (RocketMQ 5.5.0).
 const SLOTS: i64 = 7 * 86_400;
+
+/// Slots that are looked at under one lock by those who only look.
+const SLOTS_AT_ONCE: i64 = 4096;
 
 /// Why the timer cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +125,8 @@ impl Times {
 pub(crate) struct Scene<'a> {
     pub(crate) store: &'a MessageStore,
     pub(crate) stats: &'a BrokerStats,
+    /// What counts for Prometheus, where that is wanted.
+    pub(crate) metrics: Option<&'a Metrics>,
     /// The machine's time, milliseconds since 1970.
     pub(crate) now_ms: i64,
     /// Takes nothing in.
@@ -337,6 +343,26 @@ impl Timer {
         Ok(())
     }
 
+    /// How many messages are due up to each of these many seconds from now, each step without the ones before.
+    pub(crate) fn waiting_until(&self, now_ms: i64, bounds_s: &[i64]) -> Vec<i64> {
+        let (mut slot_ms, precision_ms) = (self.times.tick(now_ms), self.times.precision_ms);
+        let waiting = bounds_s.iter().map(|bound_s| {
+            let end_ms = self.times.tick(now_ms).saturating_add(bound_s * 1000);
+            let mut count = 0;
+            while slot_ms < end_ms {
+                // The lock is held for a few microseconds at a time: it is the one under which messages are delivered.
+                let state = self.state.lock();
+                let part_ms = end_ms.min(slot_ms.saturating_add(SLOTS_AT_ONCE * precision_ms));
+                while slot_ms < part_ms {
+                    count += state.files.pending_at(slot_ms);
+                    slot_ms += precision_ms;
+                }
+            }
+            count
+        });
+        waiting.collect()
+    }
+
     /// The numbers that slaves ask for.
     pub(crate) fn checkpoint(&self) -> TimerCheckpoint {
         *self.state.lock().files.checkpoint()
@@ -350,9 +376,16 @@ impl Timer {
         };
         let behind_ms = due_ms.map_or(0, |due_ms| now_ms.saturating_sub(due_ms).max(0));
         let queue_end = store.max_queue_offset(WHEEL_TOPIC, WHEEL_QUEUE);
+        let next = QueueOffset(self.queue_offset.load(Ordering::Acquire));
+        // What cannot be read is passed over: nothing is late by it.
+        let not_taken_in =
+            (next < queue_end).then(|| store.store_timestamp(WHEEL_TOPIC, WHEEL_QUEUE, next).ok().flatten());
+        let not_taken_in = not_taken_in.flatten();
         TimerLook {
             read_behind_s: behind_ms / 1000,
-            offset_behind: (queue_end.0 - self.queue_offset.load(Ordering::Acquire)).max(0),
+            read_behind_ms: behind_ms,
+            offset_behind: (queue_end.0 - next.0).max(0),
+            intake_behind_ms: not_taken_in.map_or(0, |stored_ms| now_ms.saturating_sub(stored_ms).max(0)),
             pending: pending.max(0),
             taken_in_per_second: self.taken_in.rate(now_ms),
             delivered_per_second: self.delivered.rate(now_ms),
@@ -365,8 +398,12 @@ impl Timer {
 pub(crate) struct TimerLook {
     /// Seconds by which the earliest tick that waits is overdue.
     pub(crate) read_behind_s: i64,
+    /// The same in milliseconds.
+    pub(crate) read_behind_ms: i64,
     /// Messages that are not taken in.
     pub(crate) offset_behind: i64,
+    /// Milliseconds since the first of them was stored.
+    pub(crate) intake_behind_ms: i64,
     /// Messages that wait.
     pub(crate) pending: i64,
     /// Messages taken in during the last second.

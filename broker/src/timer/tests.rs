@@ -124,7 +124,7 @@ impl Bench {
     fn turn(&self) -> Result<Next, TimerTrouble> {
         let now_ms = self.clock.now_ms();
         let (store, stats) = (&self.store, &self.stats);
-        self.timer.turn(&Scene { store, stats, now_ms, stops_intake: false, stops_delivery: false })
+        self.timer.turn(&Scene { store, stats, metrics: None, now_ms, stops_intake: false, stops_delivery: false })
     }
 
     /// Works until there is nothing to do; what the thread would do then.
@@ -367,7 +367,7 @@ fn switches_hold_intake_and_delivery() {
     let bench = Bench::new();
     let turn = |stops_intake, stops_delivery| {
         let (store, stats, now_ms) = (&bench.store, &bench.stats, bench.clock.now_ms());
-        bench.timer.turn(&Scene { store, stats, now_ms, stops_intake, stops_delivery }).unwrap()
+        bench.timer.turn(&Scene { store, stats, metrics: None, now_ms, stops_intake, stops_delivery }).unwrap()
     };
     bench.send("a", 1000);
     assert_eq!(turn(true, false), Next::Arrival);

@@ -175,7 +175,14 @@ fn work(broker: &Broker, timer: &Timer) {
             let settings = broker.settings.read();
             (settings.store.timer_stop_enqueue, settings.store.timer_stop_dequeue)
         };
-        let scene = Scene { store: &broker.store, stats: &broker.stats, now_ms, stops_intake, stops_delivery };
+        let scene = Scene {
+            store: &broker.store,
+            stats: &broker.stats,
+            metrics: broker.metrics.as_deref(),
+            now_ms,
+            stops_intake,
+            stops_delivery,
+        };
         let longest = match timer.turn(&scene) {
             Ok(next) => {
                 if std::mem::take(&mut is_troubled) {

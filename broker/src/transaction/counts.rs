@@ -78,6 +78,14 @@ impl TransactionCounts {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Open transactions of every topic that has had some, sorted.
+    pub(crate) fn all(&self) -> Vec<(Box<str>, i64)> {
+        let open = self.topics.iter().map(|entry| (entry.key().clone(), entry.open.load(Ordering::Relaxed)));
+        let mut open: Vec<_> = open.collect();
+        open.sort_unstable();
+        open
+    }
+
     /// Open transactions of a topic.
     #[cfg(test)]
     pub(crate) fn open(&self, topic: &str) -> i64 {

@@ -41,6 +41,8 @@ pub(crate) enum End {
         ending: Ending,
         /// To be lowered when the batch is stored.
         count: Arc<TopicCount>,
+        /// Where that is counted: its topic, and for how many seconds the transaction was open.
+        finished: Option<(Topic, u64)>,
         /// The answer waits for the disk.
         waits: bool,
     },
@@ -88,6 +90,9 @@ pub(crate) fn end(
             ));
         }
         broker.transactions.counts.add(&count, -1, broker.clock.now_ms());
+        if let Some(metrics) = &broker.metrics {
+            metrics.rolled_back(half.real_topic);
+        }
         return Ok(End::RolledBack);
     }
     copy_properties(
@@ -102,6 +107,10 @@ pub(crate) fn end(
     if half.delay_level > 0 || slot_ms.is_some() {
         schedule::append_real_destination(properties, half.real_topic, queue_id);
     }
+    let finished = broker.metrics.as_ref().map(|_| {
+        let open_ms = broker.clock.now_ms().saturating_sub(record.born_timestamp()).max(0).cast_unsigned();
+        (topic.clone(), open_ms / 1000)
+    });
     let queue = first_queue(broker, &half, slot_ms, &topic, queue_id);
     let fields = RecordFields {
         topic: queue.topic().as_str(),
@@ -115,7 +124,7 @@ pub(crate) fn end(
         broker.transactions.take_back(&[ending]);
         response_error::from_encode(error)
     })?;
-    Ok(End::Committed { ending, count, waits: half.waits })
+    Ok(End::Committed { ending, count, finished, waits: half.waits })
 }
 
 /// Where a committed message goes first: where it waits for its time if it has one, else to its real queue.

@@ -9,6 +9,7 @@ mod golden_admin;
 mod golden_store;
 mod interop;
 mod java;
+mod metrics;
 mod mqadmin;
 mod restart;
 mod soak;

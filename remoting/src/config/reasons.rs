@@ -20,8 +20,8 @@ absent! {
     HA = "replication";
     LAGGARD = "switch that stops groups which lag behind";
     LITE = "lite topics";
-    METRICS = "metrics exporter";
     MULTI_PATH = "commit log spread over several folders";
+    OTLP = "export of metrics by OTLP";
     PLUGIN = "plug-ins around the message store";
     POP = "pop consumption";
     PROXY = "proxy through which broadcasting consumers come";
@@ -47,6 +47,10 @@ pub const INSTALLATION: &str = "a binary needs no installation folder, and the f
 /// How many filter bits a message has.
 pub const FILTER_BITS: &str =
     "the number of filter bits follows from expectConsumerNumUseFilter and maxErrorRateOfBloomFilter";
+/// How far groups are behind is not kept.
+pub const LAG: &str = "how far groups are behind is computed when somebody asks";
+/// How lag is estimated.
+pub const LAG_ESTIMATE: &str = "a lag is estimated from the entries at its beginning";
 /// Relics of upstream that do nothing there either.
 pub const LEGACY: &str = "a relic that has no effect in RocketMQ 5.5.0 either";
 /// How the append lock works.

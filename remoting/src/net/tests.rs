@@ -236,7 +236,7 @@ fn an_outbox_keeps_its_order_through_any_cut() {
         for (round, length) in [0, 10, 600, 511, 512, 5000].into_iter().enumerate() {
             let target = if round % 2 == 0 { &mut out } else { &mut other };
             let response = Response::success().body(vec![round as u8; length]);
-            let question = Question { opaque: round as i32, codec: HeaderCodec::Json, one_way: false };
+            let question = Question { code: 0, opaque: round as i32, codec: HeaderCodec::Json, one_way: false };
             response.clone().write(&question, target);
             if round % 2 == 1 {
                 out.append(&mut other);

@@ -48,6 +48,13 @@ fn body<T: DeserializeOwned>(text: &[u8]) -> Result<T, ResponseError> {
 }
 
 fn put(broker: &Broker, configs: Vec<SubscriptionGroupConfig>) -> Handled {
+    match &broker.metrics {
+        Some(metrics) => metrics.time_group_change(|| put_at_once(broker, configs)),
+        None => put_at_once(broker, configs),
+    }
+}
+
+fn put_at_once(broker: &Broker, configs: Vec<SubscriptionGroupConfig>) -> Handled {
     let named = |config: SubscriptionGroupConfig| Ok((Group::parse(&config.group_name)?, config));
     let configs: Result<Vec<_>, _> = configs.into_iter().map(named).collect();
     broker.groups.put(configs.map_err(response_error::invalid_name)?).map_err(not_changed)?;
@@ -65,6 +72,9 @@ pub(crate) fn delete(broker: &Arc<Broker>, request: Request<DeleteSubscriptiongr
     broker.groups.delete(group).map_err(not_changed)?;
     if broker.settings.read().broker.auto_delete_unused_stats {
         broker.stats.items.forget_group(group);
+    }
+    if let Some(metrics) = &broker.metrics {
+        metrics.forget_group(group);
     }
     if request.header.clean_offset == Some(true) {
         broker.offsets.remove_group(group);

@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use boostermq_remoting::body::{
     CreateTopicListRequestBody, DataVersion, MessageQueue, TopicConfig, TopicFilterType, TopicList, TopicOffset,
@@ -39,8 +39,15 @@ const REGISTRATION_WAIT: Duration = Duration::from_secs(3);
 
 /// 17: makes or changes a topic.
 pub(crate) async fn update_and_create(broker: Arc<Broker>, request: Request<UpdateAndCreateTopic>) -> Handled {
-    let config = from_header(&request.header)?;
-    put(broker, vec![(request.header.topic.clone(), config)]).await
+    let (begun, topic) = (Instant::now(), &request.header.topic);
+    let changed = match from_header(&request.header) {
+        Ok(config) => put(broker.clone(), vec![(topic.clone(), config)]).await,
+        Err(error) => Err(error),
+    };
+    if let Some(metrics) = &broker.metrics {
+        metrics.changed_topics(broker.topics.is_system(topic.as_str()), changed.is_ok(), begun);
+    }
+    changed
 }
 
 /// 18: makes or changes several topics; when one is refused, none is changed.
@@ -49,7 +56,13 @@ pub(crate) async fn update_and_create_list(broker: Arc<Broker>, request: Request
         .map_err(|error| ResponseError::system(format!("the list of topics cannot be read: {error}")))?;
     let named = |config: TopicConfig| Ok((Topic::parse(&config.topic_name)?, config));
     let configs: Result<Vec<_>, _> = body.topic_config_list.into_iter().map(named).collect();
-    put(broker, configs.map_err(response_error::invalid_name)?).await
+    let configs = configs.map_err(response_error::invalid_name)?;
+    let begun = Instant::now();
+    let changed = put(broker.clone(), configs).await;
+    if let Some(metrics) = &broker.metrics {
+        metrics.changed_topics(false, changed.is_ok(), begun);
+    }
+    changed
 }
 
 fn from_header(header: &CreateTopicRequestHeader) -> Result<TopicConfig, ResponseError> {
@@ -149,6 +162,9 @@ pub(crate) fn delete(broker: &Arc<Broker>, request: Request<DeleteTopicInBroker>
         broker.store.delete_topic(topic).map_err(response_error::from_queue)?;
         if broker.settings.read().broker.auto_delete_unused_stats {
             broker.stats.items.forget_topic(topic);
+        }
+        if let Some(metrics) = &broker.metrics {
+            metrics.forget_topic(topic);
         }
         if let Some(timer) = &broker.timer {
             timer.counts.forget(topic);

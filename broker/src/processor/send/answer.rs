@@ -27,9 +27,18 @@ pub(super) struct Stored {
     /// When it was begun, and what its time is added to.
     pub(super) begun: Instant,
     pub(super) latency: Arc<Item>,
+    /// When the request came, where that is measured.
+    pub(super) came: Option<Instant>,
 }
 
 impl Stored {
+    /// Counts the answer for Prometheus.
+    pub(super) fn answered(&self, broker: &Broker, code: ResponseCode) {
+        if let (Some(metrics), Some(came)) = (&broker.metrics, self.came) {
+            metrics.answered(&self.question, code, false, came);
+        }
+    }
+
     pub(super) fn answer(&self) -> Answer<'_> {
         Answer {
             queue_id: self.queue_id,

@@ -23,6 +23,9 @@ impl SendSession {
     /// Appends what was encoded, under one lock, and answers every send of it: now, or when the disk has it.
     pub(crate) fn append(&mut self, broker: &Arc<Broker>, connection: &Arc<Connection>, out: &mut Outbox) {
         if self.pending.is_empty() {
+            if let Some(meter) = &mut self.meter {
+                meter.flush();
+            }
             return;
         }
         // A commit and the note that it was made stand side by side in the log.
@@ -47,9 +50,15 @@ impl SendSession {
                 }
                 let error = response_error::from_append(error, &broker.store);
                 for pending in &self.pending {
+                    if let Some(meter) = &mut self.meter {
+                        meter.answered(&pending.question, error.code);
+                    }
                     refuse(broker, error.clone(), &pending.question, out);
                 }
             }
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.flush();
         }
         self.batch.clear();
         self.pending.clear();
@@ -71,11 +80,14 @@ impl SendSession {
         for pending in &self.pending {
             let receipts = self.batch.receipts().get(pending.first..pending.first + pending.count).unwrap_or_default();
             let key = self.unique_keys.get(pending.unique_key.0..pending.unique_key.1).unwrap_or_default();
-            let is_end = matches!(pending.kind, Kind::End(_));
+            let is_end = matches!(pending.kind, Kind::End(..));
             let mut latency = Arc::default();
             if let Some(queue) = self.batch.queue(pending.first) {
                 let puts = Puts::request(receipts, (!pending.waits && !is_end).then_some(took));
                 self.counters.stored(&broker.stats, queue, puts);
+                if let Some(meter) = self.meter.as_mut().filter(|_| !is_end) {
+                    meter.stored(queue.topic(), pending.message, receipts);
+                }
                 if pending.waits {
                     latency = self.counters.latency(&broker.stats, queue);
                 }
@@ -91,8 +103,14 @@ impl SendSession {
                     is_end,
                     begun,
                     latency,
+                    came: self.meter.as_ref().and_then(|meter| meter.since()),
                 });
-            } else if is_end {
+                continue;
+            }
+            if let Some(meter) = &mut self.meter {
+                meter.answered(&pending.question, ResponseCode::SUCCESS);
+            }
+            if is_end {
                 Response::success().write(&pending.question, out);
             } else {
                 let answer = Answer {
@@ -124,7 +142,12 @@ impl SendSession {
             let (count, change) = match &pending.kind {
                 Kind::Message => continue,
                 Kind::Half(count) => (count, 1),
-                Kind::End(count) => (count, -1),
+                Kind::End(count, finished) => {
+                    if let (Some(metrics), Some((topic, open_s))) = (&broker.metrics, finished) {
+                        metrics.committed(topic.as_str(), *open_s);
+                    }
+                    (count, -1)
+                }
             };
             broker.transactions.counts.add(count, change, broker.clock.now_ms());
         }
@@ -145,6 +168,7 @@ async fn answer_when_registered(
     connection.send(|out| {
         let settings = broker.settings.read();
         for stored in &stored {
+            stored.answered(&broker, ResponseCode::SUCCESS);
             stored.answer().write(&broker, &settings.broker, ResponseCode::SUCCESS, &stored.question, out);
         }
     });
@@ -163,6 +187,7 @@ fn answer_when_flushed(broker: &Arc<Broker>, connection: &Arc<Connection>, end: 
         connection.send(|out| {
             let settings = broker_again.settings.read();
             for stored in &waiting {
+                stored.answered(&broker_again, code);
                 if stored.is_end && code != ResponseCode::SERVICE_NOT_AVAILABLE {
                     Response::success().write(&stored.question, out);
                     continue;

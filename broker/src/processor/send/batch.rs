@@ -82,6 +82,7 @@ impl SendSession {
             recall_handle: None,
             registers,
             kind: Kind::Message,
+            message: given.kind(),
         });
         self.note_unique_key();
         Ok(())

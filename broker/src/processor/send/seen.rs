@@ -5,6 +5,7 @@ use boostermq_remoting::message::property_name as property;
 use boostermq_remoting::router::ResponseError;
 
 use crate::broker::Broker;
+use crate::metrics::MessageKind;
 use crate::response_error;
 use crate::timer::due::Wish;
 
@@ -20,6 +21,8 @@ pub(super) struct SeenProperties<'a> {
     pub(super) has_pop_check_point: bool,
     /// The light queues it is to stand in, too.
     light_queues: Option<&'a str>,
+    /// It is one of a sequence.
+    is_ordered: bool,
 }
 
 impl<'a> SeenProperties<'a> {
@@ -33,6 +36,7 @@ impl<'a> SeenProperties<'a> {
             wish: Wish::default(),
             has_pop_check_point: false,
             light_queues: None,
+            is_ordered: false,
         };
         for (name, value) in Properties(properties).iter() {
             match name {
@@ -41,6 +45,7 @@ impl<'a> SeenProperties<'a> {
                 property::DELAY => seen.delay_level = value.parse().unwrap_or(0),
                 property::TRAN_MSG => seen.is_transaction = value.eq_ignore_ascii_case("true"),
                 property::POP_CK => seen.has_pop_check_point = true,
+                property::SHARDING_KEY => seen.is_ordered = true,
                 property::INNER_MULTI_DISPATCH => seen.light_queues = Some(value),
                 _ => seen.wish.note(name, value),
             }
@@ -53,6 +58,16 @@ impl<'a> SeenProperties<'a> {
     /// The half message of a transaction. What clients before 4.6.1 try again keeps the mark of its transaction (RocketMQ 5.5.0).
     pub(super) fn is_half(&self, reconsume_times: i32) -> bool {
         self.is_transaction && !(reconsume_times > 0 && self.delay_level > 0)
+    }
+
+    /// What Prometheus is told the message is (RocketMQ 5.5.0).
+    pub(super) const fn kind(&self) -> MessageKind {
+        match self {
+            Self { is_transaction: true, .. } => MessageKind::Transaction,
+            Self { is_ordered: true, .. } => MessageKind::Fifo,
+            Self { is_timer: true, .. } | Self { delay_level: 1.., .. } => MessageKind::Delay,
+            _ => MessageKind::Normal,
+        }
     }
 
     /// Looked at when the message comes, even if it gets into light queues later.

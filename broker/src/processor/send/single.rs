@@ -20,6 +20,7 @@ use super::seen::SeenProperties;
 use super::{Kind, SendSession};
 use crate::broker::Broker;
 use crate::config::BrokerConfig;
+use crate::metrics::MessageKind;
 use crate::schedule::{self, SCHEDULE_TOPIC};
 use crate::timer::{due, handle};
 use crate::transaction::{self, HALF_TOPIC};
@@ -34,7 +35,7 @@ struct Destination<'a> {
 }
 
 impl SendSession {
-    /// Encodes a single message. True when its answer waits for the disk.
+    /// Encodes a single message. Whether its answer waits for the disk, and what it is.
     pub(super) fn prepare_single(
         &mut self,
         broker: &Arc<Broker>,
@@ -42,7 +43,7 @@ impl SendSession {
         incoming: &Incoming<'_>,
         header: &SendMessageRequestHeader<'_>,
         queue_id: QueueId,
-    ) -> Result<(bool, Kind), ResponseError> {
+    ) -> Result<(bool, Kind, MessageKind), ResponseError> {
         let given = header.properties.as_deref().unwrap_or_default();
         let seen = SeenProperties::scan(given);
         let mut reconsume_times = header.reconsume_times.unwrap_or(0);
@@ -111,7 +112,12 @@ impl SendSession {
             properties: &self.properties,
         };
         self.batch.push(&queue, &fields).map_err(response_error::from_encode)?;
-        Ok((broker.waits_for_flush() && seen.waits, kind))
+        if dead_letter.is_some()
+            && let Some(metrics) = &broker.metrics
+        {
+            metrics.gave_up(&header.producer_group, &header.topic);
+        }
+        Ok((broker.waits_for_flush() && seen.waits, kind, seen.kind()))
     }
 
     /// Puts the message's unique key at the end of the keys; one that has none gets one.
