@@ -108,12 +108,14 @@ impl Index {
     ) -> Result<Self, IndexError> {
         let mut files: Vec<Arc<IndexFile>> = Vec::new();
         let mut dropped = Vec::new();
+        let mut has_removed = false;
         // One that is missing something makes all that follow begin too late.
         let mut is_sound = true;
         for path in name::list(dir)? {
             if name::is_empty(&path)? {
                 // Its length did not reach the disk before power failed. Everything in it is built again.
                 io::remove_file(&path).map_err(FileError::at("deleting the file", &path))?;
+                has_removed = true;
                 is_sound = trust == Trust::All;
                 continue;
             }
@@ -136,8 +138,14 @@ impl Index {
                 let what = file.contradiction(begins_after, log_end).unwrap_or("it was being written in a crash");
                 tracing::warn!(path = %path.display(), what, "this index file is deleted and built again");
                 file.remove()?;
+                has_removed = true;
                 dropped.push(file);
             }
+        }
+        if has_removed {
+            // A deleted file that another crash brings back would look sound as soon as the log has grown past its end again, and
+            // lead to records that stand no longer there.
+            layout::sync_dir(dir)?;
         }
         free_in_background(dropped);
         let (dir, files) = (dir.to_owned(), ArcSwap::from_pointee(files));

@@ -4,6 +4,7 @@ use boostermq_remoting::message::flags::SysFlag;
 
 use super::*;
 use crate::fixture::{Fixture, SHAPE, START_MS, Sent, java_messages};
+use crate::io::watch::{Change, Watch};
 
 /// Places of records that a search visits, newest first.
 fn found(index: &Index, topic: &str, key: &str, kind: KeyKind, range: (i64, i64)) -> Vec<i64> {
@@ -245,6 +246,26 @@ fn a_file_of_another_shape_is_left_alone() {
 }
 
 /// Whatever stands in a file, opening, searching and putting end, and without a panic.
+/// A second crash must not bring back what the first one made wrong: by then other records may stand in its places.
+#[test]
+fn a_deleted_file_stays_so() {
+    for is_empty in [false, true] {
+        let fixture = Fixture::new();
+        fixture.send(with_key("k1"));
+        let path = name::list(&fixture.options.index_dir).unwrap().remove(0);
+        if is_empty {
+            std::fs::write(&path, b"").unwrap();
+        }
+        let watch = Watch::new(fixture.dir.path());
+        reopen(&fixture, SHAPE, true, 0);
+        let steps = watch.steps();
+        let place =
+            |wanted: &Path, change: Change| steps.iter().position(|step| step.path == wanted && step.change == change);
+        let (removed, synced) = (place(&path, Change::Remove), place(&fixture.options.index_dir, Change::SyncDir));
+        assert!(removed.is_some() && removed < synced, "{steps:?}");
+    }
+}
+
 #[test]
 fn damage_ends_a_search_and_nothing_else() {
     let fixture = Fixture::new();
