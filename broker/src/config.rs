@@ -16,7 +16,7 @@ use boostermq_remoting::names::{BrokerId, BrokerName, ClusterName};
 mod access;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use access::AccessConfig;
 pub use settings::Settings;

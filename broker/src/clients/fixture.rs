@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 
 use crate::broker::{Broker, Running};
 use crate::config::Settings;
+use crate::config::tests::machine;
 
 /// How long a test waits before it fails.
 const PATIENCE: Duration = Duration::from_secs(80);
@@ -70,9 +71,7 @@ impl TestBroker {
                 address: Ipv4Addr::LOCALHOST,
                 home: dir.path().to_owned(),
                 cpus: 1,
-                namesrv_addr: None,
-                rocketmq_home: None,
-                system_properties: Properties::new(),
+                ..machine()
             };
             let file = dir.path().join("broker.conf");
             let text = std::fs::read(&file).ok();

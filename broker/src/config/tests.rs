@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 #[path = "../../../remoting/tests/shared/settings.rs"]
 mod shared;
 
-use shared::machine;
+pub(crate) use shared::machine;
 
 /// Section, key and, where upstream has one, default of each key of RocketMQ 5.5.0, but for those of the store.
 const GOLDEN: &str = include_str!("../../tests/golden/config.tsv");

@@ -3,7 +3,6 @@ use std::net::SocketAddr;
 
 use boostermq_remoting::body::{RegisterBrokerBody, TopicConfig};
 use boostermq_remoting::command::RemotingCommand;
-use boostermq_remoting::config::Machine;
 use boostermq_remoting::frame::{Split, split};
 use boostermq_remoting::header::HeaderScratch;
 use boostermq_remoting::message::record::body_crc;
@@ -17,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::config::tests::machine;
 
 const REGISTER: i32 = 103;
 const UNREGISTER: i32 = 104;
@@ -44,16 +44,7 @@ impl Registrant for Subject {
 }
 
 fn subject(text: &str) -> (Arc<Subject>, Registration) {
-    let machine = Machine {
-        host_name: Some("vm".into()),
-        address: [192, 0, 2, 2].into(),
-        home: "/home/mq".into(),
-        cpus: 2,
-        namesrv_addr: None,
-        rocketmq_home: None,
-        system_properties: Properties::new(),
-    };
-    let settings = Settings::read(Properties::parse("broker.conf", text.as_bytes()).unwrap(), &machine).unwrap().0;
+    let settings = Settings::read(Properties::parse("broker.conf", text.as_bytes()).unwrap(), &machine()).unwrap().0;
     let registration = Registration::new(&settings.broker, Client::new());
     let dir = tempfile::tempdir().unwrap();
     let settings = Live::new(settings);

@@ -1,26 +1,17 @@
 use std::fs;
 
-use boostermq_remoting::config::Machine;
 use boostermq_remoting::properties_file::Properties;
 use boostermq_store::clock::ManualClock;
 
 use super::*;
+use crate::config::tests::machine;
 
 const NOW: i64 = 1_700_000_000_000;
 const READ_WRITE: i32 = 6;
 
 fn settings(text: &str) -> Settings {
-    let machine = Machine {
-        host_name: Some("vm".into()),
-        address: [192, 0, 2, 2].into(),
-        home: "/home/mq".into(),
-        cpus: 2,
-        namesrv_addr: None,
-        rocketmq_home: None,
-        system_properties: Properties::new(),
-    };
     let named = format!("brokerClusterName=GoldCluster\nbrokerName=broker-g\n{text}");
-    Settings::read(Properties::parse("broker.conf", named.as_bytes()).unwrap(), &machine).unwrap().0
+    Settings::read(Properties::parse("broker.conf", named.as_bytes()).unwrap(), &machine()).unwrap().0
 }
 
 struct Bench {
