@@ -387,9 +387,11 @@ impl Consumers {
         silent
     }
 
-    /// Every group that has a member, in no order.
+    /// Every group that has a member, by name.
     pub(crate) fn all(&self) -> Vec<Arc<ConsumerGroup>> {
-        self.groups.iter().map(|entry| entry.value().clone()).collect()
+        let mut all: Vec<_> = self.groups.iter().map(|entry| entry.value().clone()).collect();
+        all.sort_unstable_by(|a, b| a.name().as_str().cmp(b.name().as_str()));
+        all
     }
 
     /// True while the connection is a member of some group.

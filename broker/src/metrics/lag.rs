@@ -53,10 +53,8 @@ pub(crate) fn lags(broker: &Broker, deadline: Instant) -> (Vec<Lag>, bool) {
         };
         (settings.broker.broker_permission as i32, settings.broker.estimate_accumulation, scan)
     };
-    let mut groups = broker.consumers.all();
-    groups.sort_unstable_by(|a, b| a.name().as_str().cmp(b.name().as_str()));
     let mut lags = Vec::new();
-    for group in groups {
+    for group in broker.consumers.all() {
         let name = group.name().as_str();
         if broker.groups.find(name).is_none() {
             continue;

@@ -15,6 +15,7 @@ use boostermq_remoting::router::{AnswerObserver, Question};
 use parking_lot::Mutex;
 
 use super::histogram::{Histogram, Steps};
+use super::millis;
 
 /// Bounds of latencies in milliseconds (RocketMQ 5.5.0).
 const LATENCIES: [u64; 9] = [1, 3, 5, 7, 10, 100, 1000, 2000, 3000];
@@ -69,7 +70,7 @@ impl RpcLatencies {
             was_held,
             one_way: question.one_way,
         };
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let millis = millis(took);
         let add = |parts: &Parts| {
             if let Some(Part(histogram)) = parts.get(part_of_thread()) {
                 histogram.note_times(millis, times);

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use boostermq_remoting::body::ConsumeType;
 use boostermq_remoting::code::version_name;
-use boostermq_remoting::names::{DLQ_TOPIC_PREFIX, RETRY_TOPIC_PREFIX};
+use boostermq_remoting::names::{DLQ_TOPIC_PREFIX, RETRY_TOPIC_PREFIX, Topic};
 
+use super::inbound::{Inbound, MessageKind};
+use super::lag::{self, Lag};
 use super::text::Kind::{Counter, Gauge, Histogram};
-use super::text::{Family, Labels, Page};
-use super::{Metrics, lag};
+use super::text::{Family, Page};
+use super::{Ends, Metrics, TimerWork};
 use crate::broker::Broker;
 use crate::metadata::is_system_group;
 use crate::stats::items::Statistic;
@@ -36,6 +38,11 @@ const PROCESSORS: [&str; 12] = [
 ];
 /// What storage series are about.
 const DISK: [(&str, &str); 2] = [("storage_medium", "disk"), ("storage_type", "local")];
+
+/// A family, and how one of its numbers is read.
+type Count<T> = (&'static Family, fn(&T) -> u64);
+/// The same of lags, whose ages depend on the moment.
+type LagValue<'a> = (&'static Family, &'a dyn Fn(&Lag) -> i64);
 
 macro_rules! families {
     ($($name:ident = $text:literal, $kind:ident, $help:literal;)*) => {
@@ -130,23 +137,20 @@ fn counts(broker: &Broker, page: &mut Page) {
         page.number(&WATERMARK, &[("processor", processor)], 0.0);
     }
     page.number(&PERMISSION, &[], f64::from(broker.settings.read().broker.broker_permission as i32));
-    page.number(&TOPICS, &[], broker.topics.table().sorted().len() as f64);
+    page.number(&TOPICS, &[], broker.topics.table().topics.len() as f64);
     page.number(&GROUPS, &[], broker.groups.table().groups.len() as f64);
 }
 
 fn traffic(broker: &Broker, metrics: &Metrics, page: &mut Page) {
     let inbound = metrics.inbound.all();
-    for family in [&MESSAGES_IN, &BYTES_IN, &SIZES] {
+    let counts: [Count<Inbound>; 2] = [(&MESSAGES_IN, Inbound::messages), (&BYTES_IN, Inbound::bytes)];
+    for (family, count) in counts {
         for (topic, kind, counters) in &inbound {
-            let is_system = truth(broker.stats.is_system(topic.as_str()));
-            let labels: Labels<'_> =
-                &[("is_system", is_system), ("message_type", kind.name()), ("topic", topic.as_str())];
-            match family.name {
-                name if name == MESSAGES_IN.name => page.number(family, labels, counters.messages() as f64),
-                name if name == BYTES_IN.name => page.number(family, labels, counters.bytes() as f64),
-                _ => page.histogram(family, labels, &counters.sizes()),
-            }
+            page.number(family, &inbound_labels(broker, topic, *kind), count(counters) as f64);
         }
+    }
+    for (topic, kind, counters) in &inbound {
+        page.histogram(&SIZES, &inbound_labels(broker, topic, *kind), &counters.sizes());
     }
     // What was handed out is counted for mqadmin already, by `topic@group`.
     for (family, statistic) in [(&MESSAGES_OUT, Statistic::GroupGetNums), (&BYTES_OUT, Statistic::GroupGetSize)] {
@@ -170,6 +174,11 @@ fn traffic(broker: &Broker, metrics: &Metrics, page: &mut Page) {
     }
 }
 
+fn inbound_labels<'a>(broker: &Broker, topic: &'a Topic, kind: MessageKind) -> [(&'a str, &'a str); 3] {
+    let is_system = truth(broker.stats.is_system(topic.as_str()));
+    [("is_system", is_system), ("message_type", kind.name()), ("topic", topic.as_str())]
+}
+
 const fn status(is_done: bool) -> &'static str {
     if is_done { "success" } else { "failure" }
 }
@@ -183,9 +192,7 @@ fn connections(broker: &Broker, page: &mut Page) {
         let labels = [("language", language.as_str()), ("protocol_type", "remoting"), ("version", version.as_str())];
         page.number(&PRODUCERS, &labels, *count as f64);
     }
-    let mut groups = broker.consumers.all();
-    groups.sort_unstable_by(|a, b| a.name().as_str().cmp(b.name().as_str()));
-    for group in groups {
+    for group in broker.consumers.all() {
         let mut members: BTreeMap<(String, String), u64> = BTreeMap::new();
         for member in group.members() {
             *members.entry(client(&member)).or_default() += 1;
@@ -224,7 +231,14 @@ fn lags(broker: &Broker, page: &mut Page) {
     }
     let now_ms = broker.clock.now_ms();
     let age = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now_ms - since_ms).max(0));
-    for family in [&LAG_MESSAGES, &LAG_LATENCY, &INFLIGHT, &QUEUEING, &READY] {
+    let values: [LagValue<'_>; 5] = [
+        (&LAG_MESSAGES, &|lag| lag.messages),
+        (&LAG_LATENCY, &|lag| age(lag.unconsumed_since_ms)),
+        (&INFLIGHT, &|lag| lag.inflight),
+        (&QUEUEING, &|lag| age(lag.unpulled_since_ms)),
+        (&READY, &|lag| lag.ready),
+    ];
+    for (family, value) in values {
         for lag in &lags {
             let labels = [
                 ("consumer_group", lag.group.as_str()),
@@ -232,14 +246,7 @@ fn lags(broker: &Broker, page: &mut Page) {
                 ("is_system", truth(lag.is_system)),
                 ("topic", lag.topic.as_str()),
             ];
-            let value = match family.name {
-                name if name == LAG_MESSAGES.name => lag.messages,
-                name if name == LAG_LATENCY.name => age(lag.unconsumed_since_ms),
-                name if name == INFLIGHT.name => lag.inflight,
-                name if name == QUEUEING.name => age(lag.unpulled_since_ms),
-                _ => lag.ready,
-            };
-            page.number(family, &labels, value as f64);
+            page.number(family, &labels, value(lag) as f64);
         }
     }
 }
@@ -254,10 +261,13 @@ fn dead_letters(broker: &Broker, metrics: &Metrics, page: &mut Page) {
 }
 
 fn transactions(broker: &Broker, metrics: &Metrics, page: &mut Page) {
-    for family in [&COMMITS, &ROLLBACKS] {
+    let counts: [Count<Ends>; 2] = [
+        (&COMMITS, |ends| ends.committed.load(Ordering::Relaxed)),
+        (&ROLLBACKS, |ends| ends.rolled_back.load(Ordering::Relaxed)),
+    ];
+    for (family, count) in counts {
         for entry in &metrics.transactions {
-            let ends = if family.name == COMMITS.name { &entry.committed } else { &entry.rolled_back };
-            let count = ends.load(Ordering::Relaxed);
+            let count = count(&entry);
             if count > 0 {
                 page.number(family, &[("topic", entry.key())], count as f64);
             }
@@ -311,10 +321,13 @@ fn timer(broker: &Broker, metrics: &Metrics, page: &mut Page) {
     for (bound_s, waiting) in TIMER_BOUNDS_S.iter().zip(timer.waiting_until(now_ms, &TIMER_BOUNDS_S)) {
         page.number(&TIMER_SNAPSHOT, &with_disk(("timer_bound_s", &bound_s.to_string())), waiting as f64);
     }
-    for family in [&TIMER_IN, &TIMER_OUT] {
+    let counts: [Count<TimerWork>; 2] = [
+        (&TIMER_IN, |work| work.taken_in.load(Ordering::Relaxed)),
+        (&TIMER_OUT, |work| work.delivered.load(Ordering::Relaxed)),
+    ];
+    for (family, count) in counts {
         for entry in &metrics.timer {
-            let work = if family.name == TIMER_IN.name { &entry.taken_in } else { &entry.delivered };
-            let count = work.load(Ordering::Relaxed);
+            let count = count(&entry);
             if count > 0 {
                 page.number(family, &with_disk(("topic", entry.key())), count as f64);
             }
